@@ -1,0 +1,41 @@
+"""The filters: one file each, found by `filters()`, run in the order the technique declares.
+
+A filter is an options object (validated, unknown keys refused) with one method, `screen`. It never
+changes a candidate and never raises because of what a model wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from seedbed import registry
+from seedbed.errors import RecipeError
+from seedbed.recipe import Recipe, describe
+from seedbed_backend.filters.base import Filter, Reference, ScreenContext
+
+__all__ = ["Filter", "Reference", "ScreenContext", "configure", "filters"]
+
+
+def filters() -> Mapping[str, type[Filter]]:
+    """Return every installed filter by name."""
+    return registry.discover("seedbed_backend.filters", "FILTER", "seedbed.filters")
+
+
+def configure(recipe: Recipe) -> list[Filter]:
+    """Build the recipe's filters in running order: those that look at one candidate, then set-wise ones.
+
+    Raises RecipeError for an unknown filter, an unknown option or a value outside its range.
+    """
+    built: list[Filter] = []
+    for name, options in recipe.filter_options().items():
+        variant: type[Filter] = registry.choose(filters(), name, "filter")
+        try:
+            built.append(variant(**options))
+        except ValidationError as exc:
+            known = ", ".join(variant.model_fields)
+            raise RecipeError(
+                f"Filter {name}: {describe(exc)}.", hint=f"Its options: {known}."
+            ) from exc
+    return sorted(built, key=lambda f: f.scope == "set")

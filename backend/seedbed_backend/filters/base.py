@@ -1,0 +1,80 @@
+"""What every filter is: options, a name, its reason codes, and `screen`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from seedbed.records import Candidate, Decision
+from seedbed.recipe import Recipe
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return shape (n, d), rows of length 1, in the order of `texts`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A text that a new candidate must not repeat: kept before, real, or rejected by a reviewer.
+
+    `kind` is "kept", "real" or "rejected"; `id` names the row for the evidence.
+    """
+
+    id: str
+    text: str
+    kind: Literal["kept", "real", "rejected"]
+    source_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenContext:
+    """What filters may look at besides the candidates.
+
+    `references` are the texts to deduplicate against. `scores` maps candidate id → filter → score,
+    for set-wise filters that rank; higher is better.
+    """
+
+    recipe: Recipe
+    encoder: Encoder
+    references: Sequence[Reference] = ()
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+class Filter(BaseModel, ABC):
+    """One filter with its options. Thresholds are fields; their defaults carry their source.
+
+    `scope` is "candidate" when each decision depends on that candidate alone (any worker may run it
+    on any part), "set" when it depends on the others (run once, under the project's lock).
+    `reasons` lists every reason code that the filter can give.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    reasons: ClassVar[tuple[str, ...]]
+    scope: ClassVar[Literal["candidate", "set"]] = "candidate"
+
+    @abstractmethod
+    def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
+        """Return one decision per candidate, in their order."""
+
+    def keep(self, candidate: Candidate, score: float | None = None, **evidence: object) -> Decision:
+        """Build a decision that keeps the candidate."""
+        return Decision(candidate.id, self.name, True, "", score, evidence)
+
+    def drop(
+        self, candidate: Candidate, reason: str, score: float | None = None, **evidence: object
+    ) -> Decision:
+        """Build a decision that drops the candidate; `reason` is one of `reasons`."""
+        return Decision(candidate.id, self.name, False, reason, score, evidence)

@@ -1,0 +1,161 @@
+"""A recipe: everything that decides the outcome for one project, in one validated, hashed document."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from seedbed import registry
+from seedbed.errors import RecipeError, UserError
+from seedbed.technique import Technique
+
+RECIPE_CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class PromptTemplates(BaseModel):
+    """Jinja2 templates that replace the technique's own; empty means the technique's."""
+
+    model_config = RECIPE_CONFIG
+    system: str = ""
+    user: str = ""
+
+
+class Sampling(BaseModel):
+    """How tokens are drawn. Unset values come from the technique.
+
+    `max_tokens` bounds one completion. A temperature of 0.7-0.9 is usual for synthetic data.
+    """
+
+    model_config = RECIPE_CONFIG
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    top_k: Annotated[int, Field(ge=0)] = 0
+    min_p: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    repeat_penalty: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] | None = None
+
+
+class StyleRule(BaseModel):
+    """One rule of a style guide: words for the prompt and, where one exists, a measure."""
+
+    model_config = RECIPE_CONFIG
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    text: Annotated[str, Field(min_length=1)]
+    measure: str = ""
+
+
+class Recipe(BaseModel):
+    """The settings of one project. Fractions are in 0-1.
+
+    `over_generation` is the number of attempts per wanted survivor with which a run starts (3-5).
+    `filters` overrides single options of the technique's filters; `false` switches a filter off.
+    """
+
+    model_config = RECIPE_CONFIG
+    technique: str
+    title: str = ""
+    prompt: PromptTemplates = PromptTemplates()
+    sampling: Sampling = Sampling()
+    n_candidates: Annotated[int, Field(ge=1, le=64)] = 4
+    n_peers: Annotated[int, Field(ge=0, le=50)] | None = None
+    over_generation: Annotated[float, Field(ge=3.0, le=5.0)] = 3.0
+    filters: dict[str, dict[str, Any] | bool] = {}
+    keep_fraction: Annotated[float, Field(ge=0.05, le=1.0)] = 0.65
+    review_fraction: Annotated[float, Field(ge=0.10, le=0.20)] = 0.15
+    acceptance_target: Annotated[float, Field(ge=0.0, le=1.0)] = 0.80
+    labels: tuple[str, ...] = ()
+    glossary: tuple[str, ...] = ()
+    style_guide: tuple[StyleRule, ...] = ()
+    rng_seed: int = 1
+
+    @field_validator("technique")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            registry.technique(name)
+        except UserError as exc:
+            raise ValueError(str(exc)) from exc
+        return name
+
+    @property
+    def spec(self) -> Technique:
+        """Return the declaration of the recipe's technique."""
+        return registry.technique(self.technique)
+
+    @property
+    def hash(self) -> str:
+        """Return 16 hex digits of SHA-256 over the whole recipe; any change changes it."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def style_rules(self) -> tuple[dict[str, Any], ...]:
+        """Return the style guide in force: the recipe's, or else the technique's."""
+        own = tuple(rule.model_dump() for rule in self.style_guide)
+        return own or tuple(dict(rule) for rule in self.spec.style_guide)
+
+    def filter_options(self) -> dict[str, dict[str, Any]]:
+        """Merge the technique's filters with this recipe's overrides, in running order.
+
+        Raises RecipeError for an override of a filter that the technique does not use, unless it
+        carries the options to add it.
+        """
+        merged = {name: dict(options) for name, options in self.spec.filters.items()}
+        if "top_fraction" in merged:
+            merged["top_fraction"]["keep_fraction"] = self.keep_fraction
+        for name, override in self.filters.items():
+            if override is False:
+                merged.pop(name, None)
+            elif isinstance(override, dict):
+                merged[name] = {**merged.get(name, {}), **override}
+        return merged
+
+
+def parse(data: Any, name: str = "recipe") -> Recipe:
+    """Validate a recipe that was read from YAML or JSON; `name` is used in messages.
+
+    Raises RecipeError naming the key, the value and the range that it must lie in.
+    """
+    if not isinstance(data, Mapping):
+        raise RecipeError(f"{name} is not a recipe.", hint="Write `technique: paraphrase` and on.")
+    try:
+        return Recipe.model_validate(dict(data))
+    except ValidationError as exc:
+        raise RecipeError(f"{name}: {describe(exc)}.", hint=_hint(exc)) from exc
+
+
+def load(path: Path) -> Recipe:
+    """Read and validate a recipe file. Raises RecipeError."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise RecipeError(f"Cannot read the recipe {path}: {exc.strerror}.") from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        problem = " ".join(str(exc).split())
+        raise RecipeError(f"The recipe {path} is not valid YAML: {problem}.") from exc
+    return parse(data, str(path))
+
+
+def describe(exc: ValidationError) -> str:
+    """Put pydantic's first problem in one clause: where, what was given, what is wanted."""
+    error = exc.errors()[0]
+    where = ".".join(str(part) for part in error["loc"] if part not in {"dict[str,any]", "bool"})
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {where!r}"
+    if error["type"] == "missing":
+        return f"{where!r} is missing"
+    given = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    return f"{where!r} {message}{given}" if message.startswith("should") else f"{where}: {message}"
+
+
+def _hint(exc: ValidationError) -> str:
+    if exc.errors()[0]["type"] == "extra_forbidden" and len(exc.errors()[0]["loc"]) == 1:
+        return f"Known keys: {', '.join(Recipe.model_fields)}."
+    return ""

@@ -1,0 +1,32 @@
+"""The light package's settings, read from the environment in this module alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where Label Studio and Seedbed's server are, and how to log in to them."""
+
+    label_studio_url: str
+    label_studio_api_key: str
+    seedbed_url: str
+    basic_auth_user: str
+    basic_auth_pass: str
+    log_level: str
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings; names that Label Studio users know are kept."""
+        env = os.environ if environment is None else environment
+        return Settings(
+            label_studio_url=env.get("LABEL_STUDIO_URL", "http://localhost:8080").rstrip("/"),
+            label_studio_api_key=env.get("LABEL_STUDIO_API_KEY", ""),
+            seedbed_url=env.get("SEEDBED_URL", "http://localhost:9090").rstrip("/"),
+            basic_auth_user=env.get("BASIC_AUTH_USER", "seedbed"),
+            basic_auth_pass=env.get("BASIC_AUTH_PASS", ""),
+            log_level=env.get("LOG_LEVEL", "INFO").upper(),
+        )

@@ -1,0 +1,57 @@
+"""Paraphrase: the same meaning in other words, for a labelled or unlabelled text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
+
+
+def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
+    if source.get("label"):
+        return TrainingRow(prompt=output["paraphrase"], completion=source["label"])
+    return TrainingRow(prompt=source["original"], completion=output["paraphrase"])
+
+
+TECHNIQUE = Technique(
+    name="paraphrase",
+    title="Paraphrase",
+    help="Rewrites each example in other words: meaning and label stay, wording changes.",
+    source_fields=(
+        SourceField("original", "the text to rewrite"),
+        SourceField("label", "its class", is_required=False, is_label=True),
+    ),
+    output_fields=(OutputField("paraphrase", "the same meaning in other words"),),
+    system="""\
+You rewrite text for a training set. Say the same thing in other words: change the wording and the \
+order, keep every name, number, date, amount, condition and negation.
+{% if glossary %}
+Keep these terms as they are: {{ glossary | join(", ") }}.
+{% endif %}
+Answer as JSON: {"paraphrase": "..."}""",
+    user="{{ original }}",
+    filters={
+        "heuristics": {"fields": ["paraphrase"], "source_field": "original"},
+        "protected_terms": {"fields": ["paraphrase"], "source_field": "original"},
+        # The textbook window; FILTERS.md says what its upper end costs.
+        "similarity": {
+            "fields": ["paraphrase"],
+            "source_field": "original",
+            "minimum": 0.70,
+            "maximum": 0.90,
+        },
+        "dedup": {"fields": ["paraphrase"]},
+        "top_fraction": {"keep_fraction": 0.65},
+    },
+    row=_row,
+    dedup_fields=("paraphrase",),
+    group_field="label",
+    score_columns=("similarity", "protected_terms"),
+    reject_reasons=(
+        "meaning changed",
+        "too close",
+        "not fluent",
+        "duplicate",
+        "unsafe or private",
+    ),
+)
