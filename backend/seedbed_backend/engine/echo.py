@@ -1,0 +1,151 @@
+"""An engine without weights: it answers out of the user's own words.
+
+Registered like any other, so that the whole pipeline runs in tests, demos and dry runs without a
+model file and without patching. Its answers fit the schema and quote the source; they are no
+training data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, ClassVar
+
+from seedbed.errors import SourceError
+from seedbed.records import Completion, Prompt
+from seedbed_backend.engine.base import GenerationRequest, LoadOptions, ModelInfo
+
+DEFAULT_CONTEXT = 8192
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_LEADS = (
+    "In other words",
+    "Put differently",
+    "That is to say",
+    "In short",
+    "To be clear",
+    "Briefly",
+)
+_SYNONYMS = {
+    "the": "this", "must": "has to", "can": "may", "is": "remains", "get": "receive", "my": "our",
+    "before": "ahead of", "after": "following", "with": "along with", "need": "require",
+    "want": "would like", "send": "deliver", "buy": "purchase", "help": "assist", "about": "on",
+}  # fmt: skip
+
+
+class Echo:
+    """Words drawn from the user message; deterministic in the prompt and the rng seed."""
+
+    name: ClassVar[str] = "echo"
+    help: ClassVar[str] = "Answers out of the source's own words, without a model: for tests."
+
+    def __init__(self, options: LoadOptions) -> None:
+        self._context_length = options.context_length or DEFAULT_CONTEXT
+
+    @property
+    def model(self) -> ModelInfo:
+        """Identify the engine itself; the hash is of its name."""
+        return ModelInfo(
+            self.name, hashlib.sha256(self.name.encode()).hexdigest(), self._context_length
+        )
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Count words and punctuation marks."""
+        return sum(len(_TOKEN.findall(message.content)) for message in prompt.messages)
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
+        """Yield the completions in the order in which they are wanted."""
+        for request in requests:
+            excess = self.count_tokens(request.prompt) + 1 - self._context_length
+            if excess > 0:
+                raise SourceError(
+                    f"The prompt of source {request.prompt.source_id} is {excess} tokens too long "
+                    f"for the context of {self._context_length}.",
+                    hint="Split the source, or raise the context length.",
+                )
+        return (
+            _complete(request, wanted, self.count_tokens(request.prompt))
+            for request in requests
+            for wanted in request.wanted
+        )
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+
+def _complete(
+    request: GenerationRequest, wanted: tuple[str, int, int], n_prompt_tokens: int
+) -> Completion:
+    completion_id, index, rng_seed = wanted
+    text = _answer(request.prompt, random.Random(f"{request.prompt.hash}:{rng_seed}"))  # noqa: S311
+    n_tokens = len(_TOKEN.findall(text))
+    is_cut = n_tokens > request.sampling.max_tokens
+    if is_cut:
+        n_tokens = request.sampling.max_tokens
+        last = next(islice(_TOKEN.finditer(text), n_tokens, None))
+        text = text[: last.start()]
+    return Completion(
+        id=completion_id,
+        source_id=request.prompt.source_id,
+        prompt_hash=request.prompt.hash,
+        index=index,
+        text=text,
+        finish_reason="length" if is_cut else "stop",
+        rng_seed=rng_seed,
+        n_prompt_tokens=n_prompt_tokens,
+        n_tokens=n_tokens,
+    )
+
+
+def _answer(prompt: Prompt, rng: random.Random) -> str:
+    text = next((m.content for m in reversed(prompt.messages) if m.role == "user"), "")
+    sentences = [s.strip() for s in _SENTENCE_END.split(text) if _TOKEN.search(s)] or ["Nothing."]
+    sentence = rng.choice(sentences)
+    properties: Mapping[str, Any] = prompt.schema.get("properties", {})
+    if not properties:
+        return _reword(sentence, rng)
+    answer = {
+        name: rng.choice(schema["enum"])
+        if "enum" in schema
+        else _WRITERS.get(name, _reword)(sentence, rng)[: schema.get("maxLength")]
+        for name, schema in properties.items()
+    }
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _reword(sentence: str, rng: random.Random) -> str:
+    first, *rest = sentence.split(" ")
+    words = [
+        _SYNONYMS[word] if word in _SYNONYMS and rng.random() < 0.7 else word
+        for word in [first if first.isupper() else first[:1].lower() + first[1:], *rest]
+    ]
+    return f"{rng.choice(_LEADS)}, {' '.join(words)}"
+
+
+def _ask(sentence: str, rng: random.Random) -> str:
+    words = [word for word in re.findall(r"\w+", sentence) if len(word) > 3] or ["it"]
+    start = rng.randrange(len(words))
+    return f"What does the document say about {' '.join(words[start : start + 4])}?"
+
+
+def _quote(sentence: str, _rng: random.Random) -> str:
+    return sentence
+
+
+def _ramble(sentence: str, rng: random.Random) -> str:
+    greeting = rng.choice(
+        ("Thank you so much for your message!", "Great question!", "Hello there!")
+    )
+    return (
+        f"{greeting} We are always happy to help, and we promise that all will be well. {sentence}"
+    )
+
+
+# Answers that a filter looks at closely are written to suit it; all others are reworded.
+_WRITERS = {"question": _ask, "quote": _quote, "answer": _quote, "rejected": _ramble}
+
+ENGINE = Echo
