@@ -1,0 +1,150 @@
+"""What the store keeps beside the pipeline's own nouns: frozen, and named as in the glossary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+from seedbed.records import Candidate, Completion, Verdict
+
+RunState = Literal["generating", "screening", "publishing", "done", "short", "failed"]
+BatchState = Literal["queued", "generated", "screened"]
+CandidateState = Literal["pending", "kept", "dropped", "survivor"]
+ProjectSide = Literal["source", "review"]
+
+
+def utc_now() -> str:
+    """Return the time as ISO 8601 in UTC, always with microseconds, so that texts sort as times."""
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One technique for one team. `recipe` is what `seedbed.recipe.parse` accepts.
+
+    `source_project` and `review_project` are Label Studio's project ids.
+    """
+
+    id: str
+    name: str
+    technique: str
+    recipe: Mapping[str, Any]
+    recipe_hash: str
+    label_studio_url: str
+    source_project: int
+    review_project: int
+    created_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One request to grow `target` survivors, with at most `budget` completions.
+
+    `wave` counts the rounds of generation so far. "short" is a run that ended below its target.
+    """
+
+    id: str
+    project_id: str
+    recipe_hash: str
+    target: int
+    budget: int
+    state: RunState = "generating"
+    wave: int = 0
+    model_name: str = ""
+    model_sha256: str = ""
+    created_at: str = field(default_factory=utc_now)
+    finished_at: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one job generates. `items` are (source id, first completion index, count)."""
+
+    id: str
+    run_id: str
+    wave: int
+    items: tuple[tuple[str, int, int], ...]
+    state: BatchState = "queued"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCandidate:
+    """One completion and all that is known about it. Dropped at "format", it has no fields.
+
+    pending → kept (by the filters that look at one candidate) → survivor, or dropped by `stage` for
+    `reason`. `score` is its quality in [0, 1]. `scores` and `evidence` are by filter. `draw` in
+    [0, 1) is its place in the random order of its `stratum`. `review_task` is Label Studio's task
+    id once it is published, `verdict` the current one.
+    """
+
+    candidate: Candidate
+    run_id: str
+    project_id: str
+    state: CandidateState
+    stage: str
+    reason: str
+    score: float | None
+    completion: Completion
+    scores: Mapping[str, float]
+    evidence: Mapping[str, Mapping[str, Any]]
+    draw: float | None
+    stratum: str
+    review_task: int | None
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A candidate's next state. A drop names its stage and reason; no score leaves the old one."""
+
+    candidate_id: str
+    state: CandidateState
+    stage: str = ""
+    reason: str = ""
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.state == "dropped" and not (self.stage and self.reason):
+            raise ValueError(f"candidate {self.candidate_id} is dropped without stage and reason")
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelRow:
+    """How many were dropped at one stage for one reason."""
+
+    stage: str
+    reason: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """Where all attempts are. `n_pending` counts pending and kept ones: those not yet decided."""
+
+    n_attempts: int
+    rows: tuple[FunnelRow, ...]
+    n_pending: int
+    n_survivors: int
+
+    @property
+    def n_dropped(self) -> int:
+        """Count the dropped ones over all stages."""
+        return sum(row.n for row in self.rows)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Say whether every attempt is in exactly one place."""
+        return self.n_attempts == self.n_dropped + self.n_pending + self.n_survivors
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the audit trail: when, what happened, to which id, with JSON values."""
+
+    time: str
+    event: str
+    subject: str
+    data: Mapping[str, Any]

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from seedbed.errors import ServiceError, UserError
+from seedbed_backend.store import Store
+from seedbed_backend.store.schema import metadata
+from seedbed_backend.store.store import alembic_config
+
+MIGRATE = """
+import sys
+from seedbed_backend.store import Store
+store = Store.open(sys.argv[1])
+store.migrate()
+store.check()
+store.close()
+"""
+
+
+def test_tables_and_migrations_agree(store: Store):
+    with store._read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_downgrade_leaves_nothing(store: Store):
+    with store._write() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+
+
+def test_migrate_again_changes_nothing(store: Store):
+    before = store.revision()
+    store.migrate()
+    assert store.revision() == before == "0001"
+    store.check()
+
+
+def test_check_says_when_empty(open_store: Callable[[], Store]):
+    store = open_store()
+    assert store.revision() is None
+    with pytest.raises(UserError, match=r"is empty\. Run `seedbed db upgrade`"):
+        store.check()
+
+
+def test_store_of_a_newer_seedbed_is_refused(store: Store):
+    with store._write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for refuse in (store.check, store.migrate):
+        with pytest.raises(UserError, match="revision 9999, which this Seedbed lacks"):
+            refuse()
+
+
+def test_threads_may_migrate_at_once(url: str):
+    def migrate(_: int) -> str | None:
+        store = Store.open(url)
+        store.migrate()
+        revision = store.revision()
+        store.close()
+        return revision
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(migrate, range(4))) == {"0001"}
+
+
+def test_processes_may_migrate_at_once(url: str):
+    command = [sys.executable, "-c", MIGRATE, url]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    results = [(process.communicate(timeout=60)[1], process.returncode) for process in started]
+    assert results == [("", 0)] * 3
+
+
+def test_unreachable_postgres_is_a_service_error():
+    store = Store.open("postgresql://seedbed:secret@127.0.0.1:1/none")
+    with pytest.raises(ServiceError) as caught:
+        store.check()
+    assert caught.value.retryable
+    assert "secret" not in str(caught.value)
+    store.close()
+
+
+def test_file_that_is_no_database_is_a_service_error(tmp_path: Path):
+    (tmp_path / "store.db").write_text("not a database, but long enough to be looked at" * 50)
+    store = Store.open(f"sqlite:///{tmp_path}/store.db")
+    with pytest.raises(ServiceError, match="file is not a database"):
+        store.check()
+    store.close()
+
+
+def test_folder_is_made(tmp_path: Path):
+    store = Store.open(f"sqlite:///{tmp_path}/new 100%/store.db")
+    store.migrate()
+    store.check()
+    store.close()
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path):
+    (tmp_path / "file").touch()
+    store = Store.open(f"sqlite:///{tmp_path}/file/store.db")
+    with pytest.raises(UserError, match=r"folder .*file cannot be made"):
+        store.migrate()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://localhost/x", "cannot be kept in 'mysql'"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+        ("nonsense", "cannot be read"),
+    ],
+)
+def test_unusable_url(url: str, message: str):
+    with pytest.raises(UserError, match=message):
+        Store.open(url)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_postgres_url_may_leave_out_the_driver(scheme: str):
+    store = Store.open(f"{scheme}://a:b@localhost/c")
+    assert store.url == "postgresql+psycopg://a:***@localhost/c"
