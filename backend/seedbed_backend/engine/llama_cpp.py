@@ -139,7 +139,7 @@ class LlamaCpp:
         self._bos_text = self._token_text(bos)
         try:
             self._formatter = Jinja2ChatFormatter(
-                template=template.decode() if template else CHATML,
+                template=template.decode(errors="replace") if template else CHATML,
                 bos_token=self._bos_text,
                 eos_token=self._token_text(eos),
             )
@@ -343,7 +343,9 @@ class LlamaCpp:
         return self._pieces[token]
 
     def _token_text(self, token: int) -> str:
-        return str(api.llama_vocab_get_text(self._vocab, token).decode()) if token >= 0 else ""
+        if token < 0:
+            return ""
+        return str(api.llama_vocab_get_text(self._vocab, token).decode(errors="replace"))
 
     def _metadata(self, key: str) -> str:
         buffer = ctypes.create_string_buffer(4096)
