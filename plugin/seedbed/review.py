@@ -75,7 +75,9 @@ def wilson_interval(
     centre = rate + z * z / (2 * n_judged)
     margin = z * math.sqrt(rate * (1 - rate) / n_judged + z * z / (4 * n_judged**2))
     scale = 1 + z * z / n_judged
-    return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)
+    low = 0.0 if n_accepted == 0 else (centre - margin) / scale
+    high = 1.0 if n_accepted == n_judged else (centre + margin) / scale
+    return low, high
 
 
 @dataclass(frozen=True, slots=True)

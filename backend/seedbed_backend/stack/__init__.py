@@ -1,0 +1,1 @@
+"""Starts everything on one machine: what `seedbed up` and the tests stand on."""
