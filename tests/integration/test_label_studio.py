@@ -257,7 +257,7 @@ def test_backend_is_connected_once_and_its_webhook_tightened(server, new_project
 
 def test_a_wrong_password_is_named(server, new_project, backend):
     project = new_project("paraphrase")
-    with pytest.raises(LabelStudioError, match="401|authentication") as caught:
+    with pytest.raises(LabelStudioError, match=r"401|authentication") as caught:
         server.connect_backend(project, backend.url, "seedbed", "wrong")
     assert "BASIC_AUTH_PASS" in caught.value.hint
 
