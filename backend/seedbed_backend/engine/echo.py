@@ -21,14 +21,32 @@ from seedbed_backend.engine.base import GenerationRequest, LoadOptions, ModelInf
 
 DEFAULT_CONTEXT = 8192
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_BULLET = re.compile(r"^- (?:\[.*?\] )?(.+)$", re.MULTILINE)
+_SHORT_WORDS = 80
+_OPENERS = {
+    "a",
+    "an",
+    "the",
+    "this",
+    "that",
+    "these",
+    "if",
+    "in",
+    "on",
+    "at",
+    "by",
+    "for",
+    "it",
+    "all",
+}
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _LEADS = (
-    "In other words",
-    "Put differently",
-    "That is to say",
-    "In short",
-    "To be clear",
-    "Briefly",
+    "In other words, as far as anybody can tell from what was written down here",
+    "To put the same thing differently for those who come to it for the first time",
+    "What this says, when read slowly and with a cup of tea, is the following",
+    "Many readers may be surprised to learn, after all these years, what follows",
+    "Here is a note for everyone in the office who asked about this last week",
+    "Let us say it once more, so that even the sleepiest reader understands it",
 )
 _SYNONYMS = {
     "the": "this", "must": "has to", "can": "may", "is": "remains", "get": "receive", "my": "our",
@@ -103,27 +121,42 @@ def _complete(
 
 def _answer(prompt: Prompt, rng: random.Random) -> str:
     text = next((m.content for m in reversed(prompt.messages) if m.role == "user"), "")
+    # Of a list of examples, the last is the source itself.
+    text = (_BULLET.findall(text) or [text])[-1]
     sentences = [s.strip() for s in _SENTENCE_END.split(text) if _TOKEN.search(s)] or ["Nothing."]
-    sentence = rng.choice(sentences)
+    sentence = rng.choice([s for s in sentences if len(s.split()) > 4] or sentences)
+    # A short text is answered as a whole, so that its numbers and names survive.
+    whole = " ".join(text.split()) if len(text.split()) <= _SHORT_WORDS else sentence
     properties: Mapping[str, Any] = prompt.schema.get("properties", {})
     if not properties:
-        return _reword(sentence, rng)
+        return _reword(whole, rng)
     answer = {
         name: rng.choice(schema["enum"])
         if "enum" in schema
-        else _WRITERS.get(name, _reword)(sentence, rng)[: schema.get("maxLength")]
+        else _write(name, whole, sentence, rng)[: schema.get("maxLength")]
         for name, schema in properties.items()
     }
     return json.dumps(answer, ensure_ascii=False)
 
 
+def _write(name: str, whole: str, sentence: str, rng: random.Random) -> str:
+    if name in _WRITERS:
+        return _WRITERS[name](sentence, rng)
+    return _reword(whole, rng)
+
+
 def _reword(sentence: str, rng: random.Random) -> str:
     first, *rest = sentence.split(" ")
+    if first.lower() in _OPENERS:
+        first = first.lower()
+    # Some plain words go, numbers and names stay: enough to be no copy, not enough to be foreign.
+    loss = rng.uniform(0.2, 0.8)
     words = [
-        _SYNONYMS[word] if word in _SYNONYMS and rng.random() < 0.7 else word
-        for word in [first if first.isupper() else first[:1].lower() + first[1:], *rest]
+        _SYNONYMS.get(word, word)
+        for word in [first, *rest]
+        if not (len(word) > 4 and word.isalpha() and word.islower() and rng.random() < loss)
     ]
-    return f"{rng.choice(_LEADS)}, {' '.join(words)}"
+    return f"{rng.choice(_LEADS)}: {' '.join(words)}"
 
 
 def _ask(sentence: str, rng: random.Random) -> str:
