@@ -1,0 +1,1 @@
+"""The server side: web process, workers, engine, filters, store."""

@@ -1,6 +1,6 @@
 """The nouns that travel through the pipeline: frozen, and named as in the glossary.
 
-    SourceTask ──▶ Prompt ──▶ Completion ──▶ Candidate ──▶ Decision … ──▶ Verdict ──▶ Example
+SourceTask ──▶ Prompt ──▶ Completion ──▶ Candidate ──▶ Decision … ──▶ Verdict ──▶ Example
 """
 
 from __future__ import annotations
@@ -69,9 +69,7 @@ class Prompt:
     @property
     def hash(self) -> str:
         """Identify the exact prompt text and schema."""
-        return content_id(
-            "prompt", [[m.role, m.content] for m in self.messages], dict(self.schema)
-        )
+        return content_id("prompt", [[m.role, m.content] for m in self.messages], dict(self.schema))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,10 @@ class Technique:
     """A way of growing data, declared.
 
     `filters` maps a filter's name to its options, in the order in which they run. `row` turns the
-    source fields and the output fields of one example into a training row. `real_row` does the same
-    for the real examples it is merged with. `n_peers` is how many other sources are shown
+    source fields and the output fields of one example into a training row. `dedup_fields` are the
+    output fields that make two candidates the same; `real_field` is the source field that they are
+    compared with, where the sources are examples of the same kind. `group_field` names the source
+    field that groups sources (a document, a class). `n_peers` is how many other sources are shown
     beside the source itself.
     """
 
@@ -62,6 +64,7 @@ class Technique:
     filters: Mapping[str, Mapping[str, Any]]
     row: Callable[[Mapping[str, str], Mapping[str, str]], TrainingRow]
     dedup_fields: tuple[str, ...]
+    real_field: str = ""
     group_field: str = ""
     n_peers: int = 0
     max_tokens: int = 256

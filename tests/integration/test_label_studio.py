@@ -8,10 +8,12 @@ from datetime import datetime, timezone
 import httpx
 import pytest
 
-from integration.conftest import LABELS, review_task
+from integration.conftest import LABELS, ROOT, review_task
 from seedbed import labeling, registry
-from seedbed.errors import LabelStudioError, NotFoundError
+from seedbed.errors import LabelStudioError, NotFoundError, UserError
 from seedbed.label_studio import SECRET_HEADER, LabelStudioServer
+from seedbed_backend.stack.label_studio import LabelStudioProcess, ensure_template
+from seedbed_backend.stack.processes import free_port, is_listening
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 
@@ -97,10 +99,55 @@ def test_an_absent_server_is_named():
     assert caught.value.retryable
 
 
-def test_a_token_survives_in_its_file_and_can_be_made_again(label_studio):
+def test_a_token_is_kept_for_its_owner_alone(label_studio):
     process = label_studio.process
     assert process.mint_token() == label_studio.api_key
     assert (process.data_dir / "access-token").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_server_from_start_to_stop(label_studio, label_studio_bin, tmp_path):
+    def process(port):
+        return LabelStudioProcess(
+            label_studio_bin,
+            tmp_path / "data",
+            port,
+            "a@example.com",
+            "p4ss-word-1",
+            tmp_path / "log",
+        )
+
+    with pytest.raises(UserError, match=f"Port {label_studio.process.port} is taken"):
+        process(label_studio.process.port).start()
+
+    second = process(free_port(0))
+    second.start(template=ensure_template(label_studio_bin, ROOT / ".cache"))
+    try:
+        second.wait_ready()
+        lost = second.mint_token()
+        (second.data_dir / "access-token").unlink()
+        token = second.mint_token()
+        assert token != lost
+        with LabelStudioServer(second.url, token) as server:
+            assert server.check().email == "a@example.com"
+        with (
+            LabelStudioServer(second.url, lost) as server,
+            pytest.raises(LabelStudioError, match="does not accept the API key"),
+        ):
+            server.check()
+        second.password = "wrong"
+        (second.data_dir / "access-token").unlink()
+        with pytest.raises(LabelStudioError, match="does not accept the password of a@example"):
+            second.mint_token()
+    finally:
+        second.stop()
+    assert not second.is_alive
+    assert not is_listening(second.port)
+
+
+def test_a_missing_label_studio_is_named(tmp_path):
+    absent = LabelStudioProcess(tmp_path / "bin" / "python", tmp_path, 1, "a@b.c", "x", tmp_path)
+    with pytest.raises(UserError, match="no Label Studio at"):
+        absent.start()
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)

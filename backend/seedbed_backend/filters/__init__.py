@@ -24,7 +24,10 @@ def filters() -> Mapping[str, type[Filter]]:
 
 
 def configure(recipe: Recipe) -> list[Filter]:
-    """Build the recipe's filters in running order: those that look at one candidate, then set-wise ones.
+    """Build the recipe's filters in running order.
+
+    First those that look at one candidate, then those that look at a wave, last those that rank
+    the run.
 
     Raises RecipeError for an unknown filter, an unknown option or a value outside its range.
     """
@@ -38,4 +41,5 @@ def configure(recipe: Recipe) -> list[Filter]:
             raise RecipeError(
                 f"Filter {name}: {describe(exc)}.", hint=f"Its options: {known}."
             ) from exc
-    return sorted(built, key=lambda f: f.scope == "set")
+        built[-1].check(recipe)
+    return sorted(built, key=lambda f: ("candidate", "set", "final").index(f.scope))

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from seedbed.records import Candidate, Decision
+from seedbed.errors import RecipeError
 from seedbed.recipe import Recipe
+from seedbed.records import Candidate, Decision
 
 
 class Encoder(Protocol):
@@ -54,7 +55,8 @@ class Filter(BaseModel, ABC):
     """One filter with its options. Thresholds are fields; their defaults carry their source.
 
     `scope` is "candidate" when each decision depends on that candidate alone (any worker may run it
-    on any part), "set" when it depends on the others (run once, under the project's lock).
+    on any part), "set" when it depends on the others (run once a wave, under the project's lock),
+    "final" when it ranks a whole run (run once, at its end).
     `reasons` lists every reason code that the filter can give.
     """
 
@@ -63,13 +65,40 @@ class Filter(BaseModel, ABC):
     name: ClassVar[str]
     help: ClassVar[str]
     reasons: ClassVar[tuple[str, ...]]
-    scope: ClassVar[Literal["candidate", "set"]] = "candidate"
+    scope: ClassVar[Literal["candidate", "set", "final"]] = "candidate"
+
+    @property
+    def expected_share(self) -> float:
+        """Return the share of candidates that a "final" filter keeps, for planning; else 1."""
+        return 1.0
 
     @abstractmethod
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
         """Return one decision per candidate, in their order."""
 
-    def keep(self, candidate: Candidate, score: float | None = None, **evidence: object) -> Decision:
+    def check(self, recipe: Recipe) -> None:
+        """Raise RecipeError where the options do not fit the recipe, before anything is generated.
+
+        Here: `source_field` must name a source field, `fields` and every other `*_field` an output
+        field. An empty name means that the option is not used.
+        """
+        for option in type(self).model_fields:
+            if option != "fields" and not option.endswith("_field"):
+                continue
+            value = getattr(self, option)
+            spec = recipe.spec
+            declared = spec.source_fields if option == "source_field" else spec.output_fields
+            known = [f.name for f in declared]
+            for name in (value,) if isinstance(value, str) else value:
+                if name and name not in known:
+                    raise RecipeError(
+                        f"Filter {self.name}: {option} is {name!r}, which {spec.name} lacks.",
+                        hint=f"Known: {', '.join(known)}.",
+                    )
+
+    def keep(
+        self, candidate: Candidate, score: float | None = None, **evidence: object
+    ) -> Decision:
         """Build a decision that keeps the candidate."""
         return Decision(candidate.id, self.name, True, "", score, evidence)
 

@@ -27,9 +27,10 @@ TECHNIQUE = Technique(
         OutputField("label", "its class", is_label=True),
     ),
     system="""\
-You write one new example for a training set, of the same kind as the examples you are shown. Do not \
-copy one: change the facts and the wording.
-Answer as JSON: {% if labels %}{"example": "...", "label": "..."}{% else %}{"example": "..."}{% endif %}""",
+You write one new example for a training set, of the same kind as the examples you are \
+shown. Do not copy one: change the facts and the wording.
+Answer as JSON: {% if labels %}{"example": "...", "label": "..."}\
+{% else %}{"example": "..."}{% endif %}""",
     user="""\
 {% for peer in peers %}
 - {% if peer.label %}[{{ peer.label }}] {% endif %}{{ peer.seed }}
@@ -50,6 +51,7 @@ Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
     },
     row=_row,
     dedup_fields=("example",),
+    real_field="seed",
     group_field="label",
     n_peers=9,
     temperature=0.9,

@@ -45,6 +45,7 @@ Answer as JSON: {"paraphrase": "..."}""",
     },
     row=_row,
     dedup_fields=("paraphrase",),
+    real_field="original",
     group_field="label",
     score_columns=("similarity", "protected_terms"),
     reject_reasons=(

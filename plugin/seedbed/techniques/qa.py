@@ -27,9 +27,9 @@ TECHNIQUE = Technique(
         OutputField("quote", "the words of the passage that support it", max_length=1000),
     ),
     system="""\
-You write one question about a document, and its answer, for a training set. The document must answer \
-the question, and the question must make sense by itself. Quote the words that support the answer \
-exactly as they stand.
+You write one question about a document, and its answer, for a training set. The document must \
+answer the question, and the question must make sense by itself. Quote the words that support the \
+answer exactly as they stand.
 Answer as JSON: {"question": "...", "answer": "...", "quote": "..."}""",
     user="{{ passage }}",
     filters={

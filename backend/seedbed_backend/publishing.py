@@ -1,0 +1,107 @@
+"""Puts survivors before people: one candidate = one review task = one prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from seedbed import labeling
+from seedbed.recipe import parse
+from seedbed.technique import Technique
+from seedbed_backend.services import Services
+from seedbed_backend.store import Project, Run, StoredCandidate
+
+CHUNK = 250
+"""Tasks per import: Label Studio on SQLite stays responsive up to 200-500 (LABEL_STUDIO.md 7)."""
+
+
+def publish_survivors(services: Services, run: Run) -> int:
+    """Import the run's unpublished survivors into the review project; return how many were new.
+
+    The caller holds the project's lock. Label Studio has no idempotency, so it is asked for the
+    candidate ids before every chunk: one that arrived before a crash is found, not sent again.
+    Raises LabelConfigError when somebody removed a control that the predictions need.
+    """
+    store, server = services.store, services.label_studio
+    project = store.project(run.project_id)
+    recipe = parse(store.recipe(run.recipe_hash))
+    waiting = [
+        s for s in store.candidates(run_id=run.id, states=("survivor",)) if s.review_task is None
+    ]
+    if not waiting:
+        return 0
+    labeling.check_config(server.label_config(project.review_project), recipe.spec, recipe.labels)
+    n_new = 0
+    remaining = iter(waiting)
+    while chunk := list(islice(remaining, CHUNK)):
+        present = server.tasks_by_cid(project.review_project, [s.candidate.id for s in chunk])
+        missing = [s for s in chunk if s.candidate.id not in present]
+        tasks = [review_task(project, run, s) for s in missing]
+        ids = server.import_tasks(project.review_project, tasks)
+        present |= {s.candidate.id: id_ for s, id_ in zip(missing, ids, strict=True)}
+        store.set_review_tasks(present)
+        n_new += len(missing)
+    return n_new
+
+
+def review_task(project: Project, run: Run, stored: StoredCandidate) -> dict[str, object]:
+    """Build the task as Label Studio imports it, with its pre-annotation embedded."""
+    recipe = parse(project.recipe)
+    return {
+        "data": labeling.review_data(
+            recipe.spec,
+            stored.candidate,
+            draw=stored.draw if stored.draw is not None else 1.0,
+            score=stored.score,
+            scores=dict(stored.scores),
+            stratum=stored.stratum,
+            run=run.id,
+            guide=[rule["text"] for rule in recipe.style_rules],
+            provenance=provenance(project, run, stored),
+        ),
+        "predictions": predictions(recipe.spec, [stored]),
+    }
+
+
+def predictions(
+    technique: Technique, candidates: Sequence[StoredCandidate]
+) -> list[dict[str, object]]:
+    """Return candidates as predictions, worst first: Label Studio's draft copies the last one."""
+    ordered = sorted(candidates, key=lambda s: (s.score or 0.0, s.candidate.id))
+    return [
+        labeling.prediction(
+            technique,
+            s.candidate.fields,
+            s.score,
+            evidence_span(s),
+            source_text=s.candidate.source.fields[technique.text_field],
+        )
+        for s in ordered
+    ]
+
+
+def evidence_span(stored: StoredCandidate) -> tuple[int, int] | None:
+    """Return the span of the source that supports the candidate: code points, end exclusive."""
+    for evidence in stored.evidence.values():
+        if "start" in evidence and "end" in evidence:
+            return int(evidence["start"]), int(evidence["end"])
+    return None
+
+
+def provenance(project: Project, run: Run, stored: StoredCandidate) -> dict[str, object]:
+    """Say where a candidate came from: enough to find its source and to make it again."""
+    completion, source = stored.completion, stored.candidate.source
+    return {
+        "source_id": source.id,
+        "source_task": source.label_studio_task,
+        "source_group": source.group,
+        "source": dict(source.provenance),
+        "project": project.id,
+        "run": run.id,
+        "recipe": run.recipe_hash,
+        "prompt": completion.prompt_hash,
+        "model": run.model_name,
+        "model_sha256": run.model_sha256,
+        "rng_seed": completion.rng_seed,
+        "n_tokens": completion.n_tokens,
+    }

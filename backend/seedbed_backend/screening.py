@@ -1,0 +1,95 @@
+"""Runs filters over stored candidates and writes down every decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from seedbed.recipe import Recipe
+from seedbed.records import Decision
+from seedbed_backend.filters import Filter, Reference, ScreenContext
+from seedbed_backend.services import Services
+from seedbed_backend.store import Run, StateChange, StoredCandidate
+
+
+def run_filters(
+    services: Services,
+    recipe: Recipe,
+    stages: Sequence[Filter],
+    candidates: Sequence[StoredCandidate],
+    *,
+    passed: Literal["kept", "survivor"],
+    references: Sequence[Reference] = (),
+) -> None:
+    """Pass candidates through `stages` in order; each filter sees only what the earlier ones kept.
+
+    Those that come through are marked `passed`; the others are dropped at the filter that said so.
+    """
+    scores = {c.candidate.id: dict(c.scores) for c in candidates}
+    quality: dict[str, float | None] = {c.candidate.id: c.score for c in candidates}
+    remaining = [c.candidate for c in candidates]
+    for stage in stages:
+        context = ScreenContext(recipe, services.encoder, references, scores)
+        decisions = stage.screen(remaining, context)
+        services.store.save_decisions(decisions)
+        for decision in decisions:
+            if decision.score is not None:
+                scores[decision.candidate_id][decision.filter] = decision.score
+                if stage.scope == "final":
+                    quality[decision.candidate_id] = decision.score
+        services.store.set_states([_drop(d, quality) for d in decisions if not d.keep])
+        is_kept = {d.candidate_id for d in decisions if d.keep}
+        remaining = [c for c in remaining if c.id in is_kept]
+    services.store.set_states([StateChange(c.id, passed, score=quality[c.id]) for c in remaining])
+
+
+def run_set_filters(services: Services, recipe: Recipe, stages: Sequence[Filter], run: Run) -> None:
+    """Compare the run's new candidates with each other and with all that they must not repeat.
+
+    The caller holds the project's lock, so that two workers cannot each keep one half of a pair.
+    """
+    kept = services.store.candidates(run_id=run.id, states=("kept",))
+    names = {stage.name for stage in stages}
+    new = [c for c in kept if not names <= set(c.evidence)]
+    run_filters(
+        services,
+        recipe,
+        stages,
+        new,
+        passed="kept",
+        references=_references(services, recipe, run, exclude={c.candidate.id for c in new}),
+    )
+
+
+def _references(services: Services, recipe: Recipe, run: Run, exclude: set[str]) -> list[Reference]:
+    technique = recipe.spec
+    references = []
+    for stored in services.store.candidates(project_id=run.project_id, states=("kept", "survivor")):
+        candidate = stored.candidate
+        if candidate.id in exclude:
+            continue
+        is_rejected = stored.verdict is not None and stored.verdict.status == "REJECTED"
+        references.append(
+            Reference(
+                id=candidate.id,
+                text=candidate.text(technique.dedup_fields),
+                kind="rejected" if is_rejected else "kept",
+                source_id=candidate.source.id,
+            )
+        )
+    if technique.real_field:
+        references += [
+            Reference(s.id, s.fields[technique.real_field], "real", s.id)
+            for s in services.store.sources(run.project_id)
+        ]
+    return references
+
+
+def _drop(decision: Decision, quality: dict[str, float | None]) -> StateChange:
+    return StateChange(
+        decision.candidate_id,
+        "dropped",
+        stage=decision.filter,
+        reason=decision.reason,
+        score=decision.score if decision.score is not None else quality[decision.candidate_id],
+    )

@@ -1,0 +1,61 @@
+"""A worker: loads its model or encoder once, then serves its queue until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+from rq.timeouts import TimerDeathPenalty
+
+from seedbed_backend import jobs, pipeline, queues
+from seedbed_backend.logs import configure_logging
+from seedbed_backend.services import Services
+from seedbed_backend.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+ROLES = {"generate": (queues.GENERATE,), "filter": (queues.REVIEW, queues.FILTER)}
+
+
+class Worker(SimpleWorker):  # type: ignore[misc]
+    """RQ's worker that runs jobs in its own process, so that a loaded model stays loaded."""
+
+    death_penalty_class = TimerDeathPenalty
+
+
+@click.command()
+@click.argument("role", type=click.Choice(sorted(ROLES)))
+@click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path),
+    help="Create this file once the model or encoder is loaded.",
+)
+def worker(role: str, burst: bool, ready_file: Path | None) -> None:
+    """Start a worker: `generate` runs the model, `filter` screens, publishes and reads verdicts.
+
+    Start as many as the machine carries; a generate worker needs the model's memory each.
+    """
+    settings = Settings.from_environment()
+    configure_logging(settings.log_level)
+    services = Services(settings)
+    services.store.check()
+    if role == "generate":
+        _logger.info("model %s is loaded", services.engine.model.name)
+    else:
+        services.encoder.encode(["warm-up"])
+    jobs.attach(services)
+    if ready_file:
+        ready_file.touch()
+    n_resumed = pipeline.resume(services)
+    if n_resumed:
+        _logger.info("took up %d unfinished runs", n_resumed)
+    try:
+        Worker(list(ROLES[role]), connection=services.queues.redis, serializer=JSONSerializer).work(
+            burst=burst, logging_level=settings.log_level
+        )
+    finally:
+        services.close()

