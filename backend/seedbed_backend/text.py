@@ -55,7 +55,7 @@ def plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text.translate(TYPOGRAPHY)).split())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def words(text: str) -> tuple[str, ...]:
     """Return the words and numbers of `text` in order, case folded, without punctuation."""
     return tuple(_WORD.findall(plain(text).casefold()))
@@ -72,7 +72,7 @@ def stem(word: str) -> str:
     return word
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def content_words(text: str) -> tuple[str, ...]:
     """Return the stems of the words that carry content (no function words), in order."""
     return tuple(stem(word) for word in words(text) if word not in STOPWORDS)

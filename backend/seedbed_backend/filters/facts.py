@@ -1,0 +1,457 @@
+"""The facts of a text that must survive: quantities, names, negation, opposites. Pure.
+
+Compared by value, not by spelling: "thirty (30) days" is "30 days", "EUR 12,400" is "€12400". The
+word lists are English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from seedbed_backend.text import STOPWORDS, TYPOGRAPHY, plain, sentences, stem, word_set, words
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+
+_SMALL = {
+    word: value
+    for value, word in enumerate(
+        [
+            *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+            *("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"),
+            *("seventeen", "eighteen", "nineteen"),
+        ]
+    )
+}
+_TENS = {
+    word: 10 * value
+    for value, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+    )
+}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_NUMBER_WORDS = _SMALL | _TENS | _SCALES
+NUMBER_STEMS = frozenset(map(stem, _NUMBER_WORDS))
+# Words that can stand for a number but often do not: they may answer a number, never demand one.
+_LOOSE_NUMBERS = {
+    "a": "1", "an": "1", "one": "1", "single": "1", "once": "1", "first": "1", "sole": "1",
+    "both": "2", "twice": "2", "couple": "2", "pair": "2", "second": "2", "double": "2",
+    "half": "0.5",
+    "third": "3", "triple": "3", "fourth": "4", "quarter": "4", "fifth": "5", "sixth": "6",
+    "seventh": "7", "eighth": "8", "ninth": "9", "tenth": "10", "dozen": "12", "twelfth": "12",
+    "hundred": "100", "thousand": "1000", "million": "1000000", "zero": "0", "no": "0",
+}  # fmt: skip
+_MONTHS = {
+    name[:size]: month
+    for month, name in enumerate(
+        [
+            *("january", "february", "march", "april", "may", "june", "july", "august"),
+            *("september", "october", "november", "december"),
+        ],
+        start=1,
+    )
+    for size in (3, 4, len(name))
+    if size != 4 or name in {"june", "july", "september"}
+}
+_UNITS = {
+    "%": "% percent pct percentage",
+    "eur": "€ eur euro euros",
+    "usd": "$ usd dollar dollars us$",
+    "gbp": "£ gbp pound pounds sterling",
+    "jpy": "¥ jpy yen",
+    "chf": "chf francs",
+    "cent": "cent cents",
+    "business day": "",
+    "day": "day days",
+    "week": "week weeks",
+    "month": "month months",
+    "year": "year years yr yrs",
+    "hour": "hour hours hr hrs",
+    "minute": "minute minutes min mins",
+    "second": "second seconds sec secs",
+    "kg": "kg kilogram kilograms kilo kilos",
+    "mg": "mg milligram milligrams",
+    "mcg": "mcg µg μg microgram micrograms",
+    "g": "g gram grams",
+    "lb": "lb lbs",
+    "ml": "ml milliliter milliliters millilitre millilitres",
+    "l": "l liter liters litre litres",
+    "km": "km kilometer kilometers kilometre kilometres",
+    "cm": "cm centimeter centimeters centimetre centimetres",
+    "mm": "mm millimeter millimeters millimetre millimetres",
+    "m": "meter meters metre metres",
+    "mile": "mile miles",
+    "foot": "foot feet ft",
+    "inch": "inch inches",
+}
+_UNIT_OF = {form: unit for unit, forms in _UNITS.items() for form in forms.split()}
+_CURRENCY = r"[€$£¥]|\b(?:us\$|eur|usd|gbp|jpy|chf)"
+_SCALE = r"hundred|thousand|million|billion|trillion|bn\b|[km]\b"
+_ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_DATE = re.compile(r"\b(\d{1,2})[./](\d{1,2})[./](\d{4}|\d{2})\b")
+_CLOCK = re.compile(r"\b(\d{1,2})(?:[:.](\d{2}))?\s?([ap])\.?m\b\.?|\b([01]?\d|2[0-3]):([0-5]\d)\b")
+_MONTH = re.compile(
+    r"(?P<day>\d{1,2}(?:st|nd|rd|th)?\s+(?:of\s+)?)?\b(?P<name>[a-z]{3,9})\b\.?(?P<after>,?\s+\d)?"
+)
+_DIGITS = re.compile(
+    rf"(?P<currency>{_CURRENCY})?\s?(?<![^\W\d_])(?P<number>\d+(?:[.,]\d+)*|\.\d+)"
+    rf"(?:st|nd|rd|th)?(?:[\s-]?(?P<scale>{_SCALE}))?"
+)
+_SPELLED = re.compile(
+    rf"\b(?:{'|'.join(_NUMBER_WORDS)})(?:(?:[\s-]|\sand\s)(?:{'|'.join(_NUMBER_WORDS)}))*\b"
+)
+_UNIT_AFTER = re.compile(
+    r"[\s()-]{0,3}(?:\d+\)\s?)?(?:(?P<business>business|working)|calendar|consecutive|full)?"
+    r"[\s-]?(?P<unit>%|[€$£¥]|cent\b|[a-zµμ]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """The numbers of a text in one spelling: "12,400", "12400" and "twelve thousand four hundred".
+
+    `values` maps each number ("month-3" for March, "17:30" for a time) to the units seen
+    with it; `loose` holds the numbers that words such as "one", "both" or "third" may stand for.
+    """
+
+    values: dict[str, set[str]] = field(default_factory=dict)
+    loose: set[str] = field(default_factory=set)
+
+    def missing_from(self, other: Quantities) -> list[str]:
+        """Name the numbers here that `other` lacks, or has with another unit; sorted."""
+        absent = [v for v in self.values if v not in other.values and v not in other.loose]
+        for value, units in self.values.items():
+            others = other.values.get(value, set())
+            if units and others and not units & others:
+                absent.append(f"{value} {min(units)}")
+        return sorted(absent)
+
+
+_Reader = Callable[[re.Match[str], Quantities], Iterator[tuple[int, int]]]
+
+
+@lru_cache(maxsize=1024)
+def quantities(text: str) -> Quantities:
+    """Find numbers, amounts, percentages, dates and times, however they are written."""
+    found = Quantities()
+    rest = plain(text).casefold().replace("per cent", "percent")
+    for pattern, read in (
+        (_ISO_DATE, _read_iso_date),
+        (_DATE, _read_date),
+        (_CLOCK, _read_clock),
+        (_MONTH, _read_month),
+        (_DIGITS, _read_digits),
+        (_SPELLED, _read_spelled),
+    ):
+        rest = _take(pattern, read, rest, found)
+    found.loose.update(_LOOSE_NUMBERS[w] for w in _WORD.findall(rest) if w in _LOOSE_NUMBERS)
+    return found
+
+
+def _take(pattern: re.Pattern[str], read: _Reader, text: str, found: Quantities) -> str:
+    """Read every match into `found` and blank what was read, so that it is not read twice."""
+    for match in list(pattern.finditer(text)):
+        for start, end in read(match, found):
+            text = text[:start] + "\x00" * (end - start) + text[end:]
+    return text
+
+
+def _read_iso_date(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
+    year, month, day = match.groups()
+    for value in (_canonical(year), f"month-{int(month)}", _canonical(day)):
+        found.values.setdefault(value, set())
+    yield match.span()
+
+
+def _read_date(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
+    first, second, year = match.groups()
+    found.values.setdefault(_canonical(year), set())
+    if int(first) > 12 >= int(second):
+        months, days = [second], [first]
+    elif int(second) > 12 >= int(first):
+        months, days = [first], [second]
+    else:  # 03/04/2025: either reading may answer
+        found.loose.update(f"month-{int(part)}" for part in (first, second))
+        months, days = [], [first, second]
+    for value in (*map(_canonical, days), *(f"month-{int(month)}" for month in months)):
+        found.values.setdefault(value, set())
+    yield match.span()
+
+
+def _read_clock(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
+    hour12, minute12, half, hour24, minute24 = match.groups()
+    if half:
+        hour = int(hour12) % 12 + (12 if half == "p" else 0)
+        value = f"{hour}:{minute12 or '00'}"
+    else:
+        value = f"{int(hour24)}:{minute24}"
+    found.values.setdefault(value, set())
+    yield match.span()
+
+
+def _read_month(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
+    name = match["name"]
+    is_dated = bool(match["day"] or match["after"])
+    if name in _MONTHS and (is_dated or (len(name) > 4 and name != "march")):
+        found.values.setdefault(f"month-{_MONTHS[name]}", set())
+        yield match.span("name")
+    elif name in _MONTHS and len(name) > 2:
+        found.loose.add(f"month-{_MONTHS[name]}")
+
+
+def _read_digits(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
+    value = _canonical(match["number"])
+    scale = match["scale"] or ""
+    if scale in {"k", "m"} and not (scale == "k" or match["currency"]):
+        scale = ""  # 5 m is five metres
+    if scale:
+        value = _scaled(value, scale)
+    unit = _UNIT_OF.get((match["currency"] or "").strip()) or _unit_after(match)
+    found.values.setdefault(value, set()).update({unit} if unit else ())
+    yield match.span()
+
+
+def _read_spelled(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
+    unit = _unit_after(match)
+    spelled = [word for word in _WORD.findall(match.group()) if word != "and"]
+    if len(spelled) == 1 and spelled[0] in _LOOSE_NUMBERS and not unit:
+        return  # "one of them", "hundreds of": left for the loose numbers
+    for value in _spelled_values(spelled):
+        found.values.setdefault(str(value), set()).update({unit} if unit else ())
+    yield match.span()
+
+
+def _spelled_values(spelled: Sequence[str]) -> list[int]:
+    """Read number words: ["two", "hundred", "fifty"] → [250]; ["two", "three"] → [2, 3]."""
+    values: list[int] = []
+    total, current = 0, None
+    for word in spelled:
+        number = _NUMBER_WORDS[word]
+        if word in _SCALES:
+            current = min((1 if current is None else current) * number, 10**15)
+            if number >= 1000:
+                total, current = total + current, None
+        elif current is None:
+            current = number
+        elif current and (current % 100 == 0 or (current % 10 == 0 and number < 10)):
+            current += number
+        else:
+            values.append(total + current)
+            total, current = 0, number
+    return [*values, total + (current or 0)]
+
+
+def _canonical(number: str) -> str:
+    """Write digits one way: no thousands separators, no idle zeros, a decimal point."""
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number):
+        number = number.replace(",", "")
+    elif re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?", number):
+        number = number.replace(".", "").replace(",", ".")
+    elif re.fullmatch(r"\d+,\d{1,2}", number):
+        number = number.replace(",", ".")
+    if number.count(".") == 1 and "," not in number:
+        number = number.rstrip("0").rstrip(".")
+    return "0" + number if number.startswith(".") else number.lstrip("0") or "0"
+
+
+def _scaled(value: str, scale: str) -> str:
+    size = {"k": 1000, "m": 10**6, "bn": 10**9}.get(scale) or _SCALES[scale]
+    whole, _, part = value.partition(".")
+    zeros = len(str(size)) - 1
+    if not whole.isdigit() or len(part) > zeros:
+        return value
+    return (whole + part.ljust(zeros, "0")).lstrip("0") or "0"
+
+
+def _unit_after(match: re.Match[str]) -> str:
+    after = _UNIT_AFTER.match(match.string, match.end())
+    unit = _UNIT_OF.get(after["unit"], "") if after else ""
+    return "business day" if after and unit == "day" and after["business"] else unit
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+_NAME_WORD = re.compile(r"[^\W\d_](?:[\w'&-]|\.(?=\w))*")
+_OPENERS = frozenset(":\u2022*")  # what follows starts a sentence of its own
+_TITLES = word_set("mr mrs ms dr prof sir madam miss")
+
+
+@lru_cache(maxsize=1024)
+def names(text: str) -> tuple[str, ...]:
+    """Return capitalised sequences that are no sentence start, and acronyms; in order, once each.
+
+    A text mostly in capitals (a heading) has none.
+    """
+    found: dict[str, None] = {}
+    flat = text.translate(TYPOGRAPHY)
+    tokens = [word for word in _NAME_WORD.findall(flat) if len(word) > 2]
+    if len(tokens) > 3 and sum(word[0].isupper() for word in tokens) > 0.8 * len(tokens):
+        return ()
+    for start, end in sentences(flat):
+        run: list[str] = []
+        last_end = start
+        for match in _NAME_WORD.finditer(flat, start, end):
+            is_first = match.start() <= start + 2 or flat[: match.start()].rstrip()[-1:] in _OPENERS
+            is_name = _is_name_word(match.group(), is_first=is_first)
+            if run and (not is_name or flat[last_end : match.start()].strip()):
+                found[" ".join(run)] = None
+                run = []
+            if is_name:
+                run.append(match.group())
+            last_end = match.end()
+        if run:
+            found[" ".join(run)] = None
+    return tuple(found)
+
+
+def _is_name_word(word: str, *, is_first: bool) -> bool:
+    folded = word.casefold().removesuffix("'s")
+    if not word[0].isupper() or len(folded) < 2 or "'" in folded:
+        return False
+    if (
+        folded in STOPWORDS
+        or folded in _TITLES
+        or folded in _MONTHS
+        or folded in _NEGATIVE | _UNIT_OF.keys()
+    ):
+        return False
+    return not is_first or any(letter.isupper() for letter in word[1:])
+
+
+def missing_names(text: str, other: str) -> list[str]:
+    """Name the names in `text` of which some word does not occur in `other`, in any case."""
+    known = {_name_key(word) for word in _NAME_WORD.findall(other.translate(TYPOGRAPHY))}
+    known |= {part for word in known for part in re.split(r"[-&]", word)}
+    squeezed = "".join(words(other))
+    initials = "".join(word[0] for word in words(other) if word not in STOPWORDS)
+    return [
+        name
+        for name in names(text)
+        if not all(_is_known(part, known, squeezed, initials) for part in name.split())
+    ]
+
+
+def _is_known(word: str, known: set[str], squeezed: str, initials: str) -> bool:
+    key = _name_key(word)
+    if key in known or (len(key) > 3 and "".join(words(word)) in squeezed):
+        return True
+    if word.isupper() and len(key) > 1 and key in initials:
+        return True
+    return "-" in key and all(part in known for part in key.split("-") if part)
+
+
+def _name_key(word: str) -> str:
+    folded = word.casefold().removesuffix("'s").replace(".", "").strip("'-&")
+    return folded[:-1] if len(folded) > 3 and folded.endswith("s") else folded
+
+
+# --- negation and opposites ----------------------------------------------------------------------
+
+_NEGATIVE = word_set("no not never none nor neither without cannot nobody nothing nowhere")
+# These bound an amount, or stress; they do not negate.
+_NOT_NEGATING = re.compile(
+    r"\b(?:no|not) (?:later|more|less|fewer|earlier|longer|greater|only|limited|exceed\w*)\b"
+    r"|\bnot to exceed\b|\bno\.? ?\d|\bneither\b(?=.*\bnor\b)|\bwhether or not\b"
+)
+_SOFT_NEGATION = re.compile(
+    r"\b(?:lack(?:s|ed|ing)?|unable|fail(?:s|ed|ing)?|den(?:y|ies|ied|ying)|refus\w+|absen\w+"
+    r"|free (?:of|from)|except|unless|declin\w+|prohibit\w*|forbid\w*|forbidden|avoid\w*|stop\w*"
+    r"|prevent\w*|exclud\w*|prohibition|ineligible|hardly|barely|rarely|nil|zero)\b"
+)
+_PREFIXED = re.compile(r"(?:un|in|im|ir|non|dis)(?=\w{4})")
+
+
+@lru_cache(maxsize=1024)
+def negations(text: str) -> int:
+    """Count the words that negate: not, no, never, without, -n't and their like."""
+    folded = _NOT_NEGATING.sub(" ", plain(text).casefold())
+    return sum(word in _NEGATIVE or word.endswith("n't") for word in _WORD.findall(folded))
+
+
+def is_negation_changed(source: str, other: str) -> bool:
+    """Tell whether one text negates where the other does not.
+
+    Counts are compared; a surplus is forgiven where the other side says it with a word such as
+    "lacks", "unable", "denies" or "invalid" for "not valid".
+    """
+    surplus = negations(source) - negations(other)
+    if surplus == 0:
+        return False
+    poorer, richer = (other, source) if surplus > 0 else (source, other)
+    if negations(poorer) and surplus % 2 == 0:
+        return False
+    return abs(surplus) > _soft_negations(poorer, richer)
+
+
+def _soft_negations(text: str, other: str) -> int:
+    own, others = set(words(text)), set(words(other))
+    soft = set(_SOFT_NEGATION.findall(plain(text).casefold()))
+    soft -= set(_SOFT_NEGATION.findall(plain(other).casefold()))
+    prefixed = [w for w in own - others if (p := _PREFIXED.match(w)) and w[p.end() :] in others]
+    return len(soft) + len(prefixed)
+
+
+_OPPOSITES = tuple(
+    (frozenset(left.split()), frozenset(right.split()))
+    for left, right in (
+        pair.split("|")
+        for pair in """
+        before prior preceding earlier|after following later subsequent
+        more greater higher above over exceeding|less fewer lower below under
+        increase increases increased increasing rise rises|decrease decreases decreased decreasing reduced
+        minimum least|maximum most
+        left|right
+        include includes included including|exclude excludes excluded excluding
+        accept accepts accepted|reject rejects rejected decline declines declined
+        allow allows allowed permit permits permitted|prohibit prohibits prohibited forbid forbidden
+        must shall required obligatory mandatory|may optional optionally
+        always|never sometimes
+        all every each|none
+        internal|external
+        first|last
+        start starts begin begins|end ends stop stops terminate terminates
+        buy buys bought purchase|sell sells sold
+        he his man father brother|she her woman mother sister
+        mild slight minor|severe serious major
+        acute|chronic
+        positive|negative
+        normal|abnormal
+        improved improves better|worsened worsens worse
+        present|absent
+        public|private confidential
+        written|oral verbal
+        joint jointly|several severally individual
+        debit debits|credit credits
+        lender creditor|borrower debtor
+        landlord lessor|tenant lessee
+        buyer purchaser|seller vendor
+        customer client consumer|provider supplier institution bank
+        licensor|licensee
+        employer|employee
+        upper|lower
+        daily|weekly monthly yearly annual annually
+        weekly|monthly yearly annual annually
+        monthly|quarterly yearly annual annually
+        days day|weeks week months month years year
+        weeks week|months month years year
+        months month|years year
+        hours hour|days day minutes minute
+        health medical|life
+        """.strip().splitlines()
+    )
+)
+
+
+def opposites(source: str, other: str) -> list[str]:
+    """Find words of `source` that gave way to their opposite: "before → after", sorted."""
+    before, after = set(words(source)), set(words(other))
+    gone, come = before - after, after - before
+    found = set()
+    for left, right in _OPPOSITES:
+        for old, new in ((left, right), (right, left)):
+            # A side still present in another form was not swapped.
+            if gone & old and come & new and not after & old and not before & new:
+                found.add(f"{min(gone & old)} → {min(come & new)}")
+    return sorted(found)

@@ -1,0 +1,55 @@
+"""Broken text, found without a model: leaks, refusals, loops, cuts, mojibake, length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from seedbed.recipe import Recipe
+from seedbed.records import Candidate, Decision
+from seedbed_backend.filters.base import Filter, ScreenContext
+from seedbed_backend.filters.defects import DEFECTS, defect, phrases
+
+_TEMPLATE_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+
+
+class Heuristics(Filter):
+    """Drops a candidate at its first broken field. Lengths are in characters, ends stripped."""
+
+    name = "heuristics"
+    help = "Drops broken text: prompt or markup leaks, refusals, loops, cut-off text, mojibake."
+    reasons = ("too_short", "too_long", *DEFECTS)
+
+    fields: tuple[str, ...] = Field(min_length=1)
+    source_field: str = ""
+    min_characters: int = Field(default=2, ge=1)  # "No" is an answer
+    max_characters: int = Field(default=4000, ge=1)
+
+    def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
+        """See Filter."""
+        instructions = _instructions(context.recipe)
+        return [self._decide(candidate, instructions) for candidate in candidates]
+
+    def _decide(self, candidate: Candidate, instructions: frozenset[str]) -> Decision:
+        source = candidate.source.fields.get(self.source_field, "")
+        for name in self.fields:
+            text = candidate.fields.get(name, "").strip()
+            if len(text) < self.min_characters:
+                return self.drop(candidate, "too_short", field=name, n_characters=len(text))
+            if len(text) > self.max_characters:
+                return self.drop(candidate, "too_long", field=name, n_characters=len(text))
+            if reason := defect(text, source, instructions):
+                return self.drop(candidate, reason, field=name)
+        return self.keep(candidate)
+
+
+def _instructions(recipe: Recipe) -> frozenset[str]:
+    """Return the word sequences of the system prompt in force and of the style guide."""
+    template = recipe.prompt.system or recipe.spec.system
+    texts = [*_TEMPLATE_TAG.split(template), *(str(rule["text"]) for rule in recipe.style_rules)]
+    return frozenset().union(*map(phrases, texts))
+
+
+FILTER = Heuristics
