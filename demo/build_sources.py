@@ -47,7 +47,7 @@ def contract(values: Values, n_sections: int) -> tuple[str, str]:
     supplier, customer = writer.parties
     blocks = [f"# Service agreement between {supplier} and {customer}"]
     for number, kind in enumerate(rng.sample(clause_types(), n_sections), start=1):
-        blocks.append(f"{number}. {rng.choice(kind.titles)}")
+        blocks.append(f"## {number}. {rng.choice(kind.titles)}")
         blocks.append(writer.clause(kind).wording(rng))
     stem = f"{supplier.split()[0]}-{customer.split()[0]}".lower()
     return stem, "\n\n".join(blocks) + "\n"

@@ -225,6 +225,17 @@ class Item:
     questions: tuple[str, ...]
     answers: tuple[str, ...]
 
+    @property
+    def short_answers(self) -> tuple[str, ...]:
+        """Answer with the bare value, where it is one value that answers."""
+        slots = {"".join(m) for m in _SLOT.findall(self.answers[0])} - {"supplier", "customer"}
+        if len(slots) != 1:
+            return ()
+        slot = "{" + slots.pop() + "}"
+        if slot.startswith(("{city", "{country")):
+            return (slot, f"in {slot}")
+        return () if slot.startswith("{system") else (slot, f"it is {slot}")
+
 
 @dataclass(frozen=True, slots=True)
 class ClauseType:

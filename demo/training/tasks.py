@@ -25,12 +25,16 @@ from grammar import (
     sentence,
     sentences,
 )
+from screened import screened
 
 from seedbed.records import Prompt, SourceTask
 from seedbed.techniques import dpo, expand, paraphrase, qa
 
 FLAWED_FRACTION = 0.16
 """Share of answers that are wrong on purpose, per task."""
+
+LONG_ANSWER_FRACTION = 0.7
+"""Share of full sentences among the answers, where a bare value would do as well."""
 
 BROKEN_FRACTION = 0.02
 """Share of answers that loop, stop in mid-sentence or repeat the instructions."""
@@ -124,7 +128,8 @@ def paraphrase_sample(values: Values) -> Sample:
     """Rewrite a clause in another of its wordings."""
     rng = values.rng
     clause = Writer.start(values).clause(rng.choice(clause_types()))
-    first, second = rng.sample(range(len(clause.kind.wordings)), 2)
+    first = rng.randrange(len(clause.kind.wordings))
+    second = rng.choice(screened().pairs(clause.kind, first))
     original = clause.wording(rng, first)
     text = clause.wording(rng, second)
     fields = {"original": original}
@@ -180,6 +185,16 @@ def _answer(clause: Clause, item: Item, rng: random.Random, both_fraction: float
     return answer
 
 
+def grounded_answer(clause: Clause, index: int, item: Item, rng: random.Random) -> str:
+    """Answer in words that wording `index` of the clause has; else as any answer."""
+    long, short = screened().answers(clause.kind, index, item)
+    if long and (not short or rng.random() < LONG_ANSWER_FRACTION):
+        return clause.fill(rng.choice(long), rng)
+    if short:
+        return clause.fill(rng.choice(short), rng)
+    return _answer(clause, item, rng, both_fraction=0.4)
+
+
 def passage_of(clauses: Sequence[Clause], texts: Sequence[str], rng: random.Random) -> str:
     """Lay clauses out as part of a contract: numbered headings or none, paragraphs apart."""
     number = rng.randint(1, 20)
@@ -211,18 +226,24 @@ def qa_sample(values: Values) -> Sample:
     passage = passage_of(clauses, texts, rng)
     at = rng.randrange(len(clauses))
     clause = clauses[at]
-    item = rng.choice(clause.kind.items)
+    item = rng.choice(screened().items(clause.kind, wordings[at]))
     question = _question(clause, item, rng)
-    answer = _answer(clause, item, rng, both_fraction=0.45)
+    answer = grounded_answer(clause, wordings[at], item, rng)
     quote = _best_quote(texts[at], _used(clause, answer))
     prompt = qa.TECHNIQUE.prompt(SourceTask.of({"passage": passage}))
-    answer, quote = _flaw_qa(answer, quote, clause, values, prompt, item)
+    answer, quote = _flaw_qa(answer, quote, clause, values, prompt, item, wordings[at])
     fields = {"question": question, "answer": answer, "quote": quote}
     return Sample("qa", prompt, answer_json(fields), _used(clause, " ".join(fields.values())))
 
 
 def _flaw_qa(
-    answer: str, quote: str, clause: Clause, values: Values, prompt: Prompt, item: Item
+    answer: str,
+    quote: str,
+    clause: Clause,
+    values: Values,
+    prompt: Prompt,
+    item: Item,
+    index: int,
 ) -> tuple[str, str]:
     rng = values.rng
     roll = rng.random()
@@ -232,7 +253,7 @@ def _flaw_qa(
         flaw = rng.choice(("ungrounded", "ungrounded", "value", "quote"))
         if flaw == "value":
             other = _other_value(clause, rng, values)
-            return sentence(_answer(other, item, rng, both_fraction=0.4)), quote
+            return sentence(grounded_answer(other, index, item, rng)), quote
         if flaw == "quote":
             return sentence(answer), _best_quote(clause.wording(rng), _used(clause, answer))
         extra = (
@@ -339,10 +360,20 @@ def request(clause: Clause, item: Item | None, names: tuple[str, str], rng: rand
 
 
 def _chosen(clause: Clause, item: Item, names: tuple[str, str], rng: random.Random) -> str:
-    answer = _answer(clause, item, rng, both_fraction=0.55)
+    answer = _answer(clause, item, rng, both_fraction=0.85)
     answer = answer.removeprefix("no, ")
-    name = names[1] if rng.random() < 0.6 else names[0]
+    name = names[1] if rng.random() < 0.75 else names[0]
     return rng.choice(_CITES).format(clause=name, answer=answer, Answer=capitalised(answer))
+
+
+def _restated(clause: Clause, names: tuple[str, str], rng: random.Random) -> str:
+    """Explain a clause by one of its wordings."""
+    index = rng.randrange(len(clause.kind.wordings))
+    text = clause.wording(rng, index)
+    if not clause.kind.wordings[index].startswith("{"):
+        text = text[:1].lower() + text[1:]
+    start = rng.choice(("Under {}, ", "According to {}, ", "By {}, ", "As {} states, "))
+    return start.format(names[1] if rng.random() < 0.75 else names[0]) + text
 
 
 def _rejected(clause: Clause, item: Item, names: tuple[str, str], rng: random.Random) -> str:
@@ -375,7 +406,10 @@ def dpo_sample(values: Values) -> Sample:
     asked = item if rng.random() < 0.7 else None
     text = request(clause, asked, names, rng)
     prompt = dpo.TECHNIQUE.prompt(SourceTask.of({"prompt": text}))
-    chosen = _chosen(clause, item, names, rng)
+    if asked is None and rng.random() < 0.45:
+        chosen = _restated(clause, names, rng)
+    else:
+        chosen = _chosen(clause, item, names, rng)
     rejected = _rejected(clause, item, names, rng)
     roll = rng.random()
     if roll < BROKEN_FRACTION:
@@ -443,10 +477,10 @@ def _new_example(
     """Say something new: mostly the same type in another wording with other facts."""
     rng = values.rng
     kind = clause.kind
-    if rng.random() < 0.12:
+    if rng.random() < 0.06:
         kind = rng.choice([k for k in same_label if k is not kind] or same_label)
-    keeps = {slot for slot in _KEPT_SLOTS if rng.random() < 0.85}
-    if rng.random() < 0.85:
+    keeps = {slot for slot in _KEPT_SLOTS if rng.random() < 0.92}
+    if rng.random() < 0.93:
         keeps |= {"supplier", "customer"}
     else:
         keeps -= {"supplier", "customer"}
