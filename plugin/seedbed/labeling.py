@@ -473,9 +473,10 @@ def verdict(
 
     An accepted candidate is FIXED when a value differs from the prediction: a text (white space at
     the end aside), the label, or the marked evidence. Label Studio's `origin` is not asked: it also
-    changes when a value is changed and changed back. The prediction is `predicted` (field → text;
-    for evidence the marked words) where given, else the one embedded in the annotation or the task.
-    With neither, nobody can say that it is unchanged, and an accept counts as FIXED.
+    changes when a value is changed and changed back. The prediction is `predicted` where given, as
+    `values` reads it (a field that was not shown, such as evidence that was not found, is not in
+    it); else the one embedded in the annotation or the task. A webhook embeds none. With neither,
+    nobody can say that it is unchanged, and an accept counts as FIXED.
     """
     data: Mapping[str, Any] = task.get("data") or {}
     result = annotation.get("result") or []

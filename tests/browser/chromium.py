@@ -42,7 +42,7 @@ def browsing(program: Path, width: int = 1440, height: int = 1000) -> Iterator[P
         )
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(60_000)  # the machine may be busy
             yield page
         finally:
             browser.close()

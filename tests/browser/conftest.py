@@ -19,9 +19,12 @@ from integration.conftest import (  # noqa: F401 - fixtures
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def annotator(label_studio: RunningLabelStudio) -> Iterator[chromium.Annotator]:  # noqa: F811
-    """A person who has logged in; skips, saying so, where the machine has no Chromium."""
+    """A person who has logged in, with one browser for all tests.
+
+    Skips, saying so, where the machine has no Chromium.
+    """
     program = chromium.find()
     if program is None:
         pytest.skip(f"no Chromium on this machine (looked for {', '.join(chromium.NAMES)})")

@@ -86,8 +86,14 @@ def test_reasons_appear_on_reject_and_are_required(
 
 def test_the_browser_asks_nobody_but_label_studio(server, new_project, annotator: Annotator):
     asked: set[str] = set()
-    annotator.page.on("request", lambda request: asked.add(request.url))
+
+    def note(request):
+        asked.add(request.url)
+
+    annotator.page.on("request", note)
     open_review(server, new_project, annotator, "qa")
     annotator.label_all()
+    annotator.page.remove_listener("request", note)
+    assert asked
     foreign = {url for url in asked if not url.startswith((annotator.url, "data:", "blob:"))}
     assert foreign == set()

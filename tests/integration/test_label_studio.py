@@ -44,6 +44,10 @@ class Human:
         assert answer.is_success, answer.text
         return answer.json()
 
+    def patch(self, path, body):
+        answer = httpx.patch(f"{self.url}{path}", json=body, headers=self.headers, timeout=30)
+        assert answer.is_success, answer.text
+
     def annotate(self, task, *, verdict="", edits=None, cancelled=False, reasons=()):
         """Submit the task's prediction, edited by region id, with the verdict."""
         shown = task["predictions"][0]
@@ -252,13 +256,16 @@ def test_verdicts_from_annotations(server, new_project, human):
 def test_annotated_tasks_can_be_read_incrementally(server, new_project, human):
     project = new_project("paraphrase")
     ids = server.import_tasks(project, [review_task("paraphrase", n)[1] for n in range(2)])
-    human.annotate(server.task(ids[0]), verdict="accept")
+    first = human.annotate(server.task(ids[0]), verdict="accept")
     time.sleep(0.1)
     between = datetime.now(timezone.utc)
     human.annotate(server.task(ids[1]), verdict="accept")
     assert [task["id"] for task in server.annotated_tasks(project)] == ids
     assert [task["id"] for task in server.annotated_tasks(project, between)] == [ids[1]]
-    assert list(server.annotated_tasks(project, datetime.now(timezone.utc))) == []
+    between = datetime.now(timezone.utc)
+    assert list(server.annotated_tasks(project, between)) == []
+    human.patch(f"/api/annotations/{first['id']}/", {"result": first["result"]})
+    assert [task["id"] for task in server.annotated_tasks(project, between)] == [ids[0]]
 
 
 def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_project, human):

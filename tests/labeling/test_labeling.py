@@ -88,7 +88,7 @@ def test_both_configs_are_valid_and_name_only_data_that_the_tasks_have(name, lab
     LabelInterface(source).validate()
     assert set(re.findall(r'"\$(\w+)"', source)) == {technique.text_field}
     labeling.check_config(source, technique, labels, is_review=False)
-    assert "verdict" not in source
+    assert 'name="verdict"' not in source
     assert "required" not in source
 
     full = labeling.source_config(technique, labels, present_fields=optional)
@@ -179,6 +179,22 @@ def test_check_config_names_a_lost_label():
 def test_config_xml_names_the_place_where_it_is_missing():
     with pytest.raises(NotFoundError, match=r"nope\.xml"):
         labeling.config_xml("nope")
+
+
+def test_an_installed_technique_brings_its_own_config(tmp_path, monkeypatch):
+    package, metadata = tmp_path / "fancy", tmp_path / "fancy-1.dist-info"
+    package.mkdir()
+    metadata.mkdir()
+    (package / "__init__.py").write_text(
+        "import dataclasses\n"
+        "from seedbed.techniques.dpo import TECHNIQUE as dpo\n"
+        "TECHNIQUE = dataclasses.replace(dpo, name='fancy')\n"
+    )
+    (package / "fancy.xml").write_text(labeling.config_xml("dpo"))
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: fancy\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[seedbed.techniques]\nfancy = fancy:TECHNIQUE\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert labeling.config_xml("fancy") == labeling.config_xml("dpo")
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
