@@ -56,17 +56,18 @@ def get_services() -> Services:
     return services
 
 
-def _require_password() -> Response | None:
-    if request.endpoint in OPEN_ENDPOINTS:
-        return None
-    settings = get_services().settings
-    given = request.authorization
+def has_password() -> bool:
+    """Tell whether the request carries the right user and password."""
+    settings, given = get_services().settings, request.authorization
     user = (given.username if given else None) or ""
     password = (given.password if given else None) or ""
-    is_right = hmac.compare_digest(
+    return hmac.compare_digest(
         user.encode(), settings.basic_auth_user.encode()
     ) & hmac.compare_digest(password.encode(), settings.basic_auth_pass.encode())
-    if is_right:
+
+
+def _require_password() -> Response | None:
+    if request.endpoint in OPEN_ENDPOINTS or has_password():
         return None
     response = jsonify(error="User or password is wrong.", hint="Set BASIC_AUTH_USER and _PASS.")
     response.status_code = 401

@@ -18,7 +18,6 @@ from seedbed_backend.filters import configure
 from seedbed_backend.services import Services
 from seedbed_backend.store import Project
 
-
 TITLE_LENGTH = 38
 """Label Studio takes 50 characters; the rest says which of the two projects it is."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 from seedbed import labeling
 from seedbed.recipe import parse
@@ -65,7 +66,7 @@ def review_task(project: Project, run: Run, stored: StoredCandidate) -> dict[str
 
 def predictions(
     technique: Technique, candidates: Sequence[StoredCandidate]
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Return candidates as predictions, worst first: Label Studio's draft copies the last one."""
     ordered = sorted(candidates, key=lambda s: (s.score or 0.0, s.candidate.id))
     return [

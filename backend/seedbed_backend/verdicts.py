@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedbed import labeling
+from seedbed.errors import NotFoundError
 from seedbed.recipe import parse
+from seedbed.technique import Technique
+from seedbed_backend import publishing
 from seedbed_backend.services import Services
 from seedbed_backend.store import Project
 
@@ -53,10 +56,13 @@ def _read(
 ) -> tuple[set[int], list[str]]:
     """Store the verdicts of one task; return the annotations that carry one, and what changed."""
     technique = parse(project.recipe).spec
+    predicted = _predicted(services, technique, task)
     judged: set[int] = set()
     changed: list[str] = []
+    if predicted is None:
+        return set(), []  # a task that somebody else put into the project
     for annotation in task.get("annotations", []):
-        verdict = labeling.verdict(task, annotation, technique)
+        verdict = labeling.verdict(task, annotation, technique, predicted)
         if verdict is None:
             # A skip, or a verdict that was erased: what this annotation said before no longer holds.
             services.store.withdraw_verdict(int(annotation["id"]))
@@ -65,3 +71,16 @@ def _read(
         if services.store.save_verdict(verdict):
             changed.append(verdict.candidate_id)
     return judged, changed
+
+
+def _predicted(
+    services: Services, technique: Technique, task: Mapping[str, Any]
+) -> dict[str, str] | None:
+    """Return what the person was shown, by our own books: Label Studio's predictions can be deleted."""
+    data = task.get("data", {})
+    try:
+        stored = services.store.candidate(str(data.get("cid", "")))
+    except NotFoundError:
+        return None
+    (prediction,) = publishing.predictions(technique, [stored])
+    return labeling.values(prediction["result"], technique, data)

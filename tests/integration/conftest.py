@@ -94,7 +94,7 @@ def label_studio_bin() -> Path:
     program = Path(given) if given else ROOT / ".venv-label-studio" / "bin" / "label-studio"
     if not program.is_file():
         pytest.fail(
-            f"There is no Label Studio at {program}: run `make label-studio`, "
+            f"There is no Label Studio at {program}: run `make install`, "
             "or set SEEDBED_LABEL_STUDIO_BIN to the label-studio of an environment that has it."
         )
     return program.absolute()
