@@ -37,7 +37,9 @@ def draw(rows: list[dict[str, str]]) -> str:
         + "</text>",
     ]
     for task in TASKS:
-        scored = [(float(r["seconds"]), float(r[f"slots_{task}"])) for r in rows if r[f"slots_{task}"]]
+        scored = [
+            (float(r["seconds"]), float(r[f"slots_{task}"])) for r in rows if r[f"slots_{task}"]
+        ]
         lines.append(
             f'<polyline fill="none" stroke="{COLOURS[task]}" points="{points(scored, end, 1.0)}"/>'
         )

@@ -5,22 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from browser import chromium
-from integration.conftest import (  # noqa: F401 - fixtures
-    RunningLabelStudio,
-    label_studio,
-    label_studio_bin,
-    new_project,
-    pytest_configure,
-    server,
-)
 
 
 @pytest.fixture(scope="session")
-def annotator(label_studio: RunningLabelStudio) -> Iterator[chromium.Annotator]:  # noqa: F811
+def annotator(label_studio: Any) -> Iterator[chromium.Annotator]:
     """A person who has logged in, with one browser for all tests.
 
     Skips, saying so, where the machine has no Chromium.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from browser.chromium import Annotator
-from integration.conftest import LABELS, review_task
+from samples import LABELS, review_task
 from seedbed import labeling, registry
 
 pytestmark = [

@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 import httpx
 import pytest
 
-from integration.conftest import LABELS, ROOT, review_task
+from growing import ROOT
+from samples import LABELS, review_task
 from seedbed import labeling, registry
 from seedbed.errors import LabelStudioError, NotFoundError, UserError
 from seedbed.label_studio import SECRET_HEADER, LabelStudioServer
@@ -297,22 +298,24 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     assert [count(n) for n in (2, 4, 5)] == [[ids[1]], [ids[0]], [ids[2]]]
 
 
-def test_backend_is_connected_once_and_its_webhook_tightened(server, new_project, backend):
+def test_backend_is_connected_once_and_its_webhook_tightened(
+    server, new_project, recording_backend
+):
     project = new_project("paraphrase")
     for _ in range(2):
-        first = server.connect_backend(project, backend.url, "seedbed", "secret")
-    assert server.connect_backend(project, backend.url, "seedbed", "secret") == first
-    hook = server.set_webhook(project, f"{backend.url}/webhook", "s3cret")
-    assert server.set_webhook(project, f"{backend.url}/webhook", "s3cret") == hook
-    assert server.remove_webhooks(project, f"{backend.url}/webhook") == 1
-    setup = next(body for path, _, body in backend.requests if path == "/setup")
+        first = server.connect_backend(project, recording_backend.url, "seedbed", "secret")
+    assert server.connect_backend(project, recording_backend.url, "seedbed", "secret") == first
+    hook = server.set_webhook(project, f"{recording_backend.url}/webhook", "s3cret")
+    assert server.set_webhook(project, f"{recording_backend.url}/webhook", "s3cret") == hook
+    assert server.remove_webhooks(project, f"{recording_backend.url}/webhook") == 1
+    setup = next(body for path, _, body in recording_backend.requests if path == "/setup")
     assert setup["project"].startswith(f"{project}.")
 
 
-def test_a_wrong_password_is_named(server, new_project, backend):
+def test_a_wrong_password_is_named(server, new_project, recording_backend):
     project = new_project("paraphrase")
     with pytest.raises(LabelStudioError, match=r"401|authentication") as caught:
-        server.connect_backend(project, backend.url, "seedbed", "wrong")
+        server.connect_backend(project, recording_backend.url, "seedbed", "wrong")
     assert "BASIC_AUTH_PASS" in caught.value.hint
 
 
@@ -334,15 +337,17 @@ def test_an_absent_backend_is_named(server, new_project):
     assert caught.value.hint
 
 
-def test_webhook_carries_the_secret_and_stops_when_removed(server, new_project, backend, human):
+def test_webhook_carries_the_secret_and_stops_when_removed(
+    server, new_project, recording_backend, human
+):
     project = new_project("paraphrase")
-    url = f"{backend.url}/webhook"
+    url = f"{recording_backend.url}/webhook"
     server.set_webhook(project, url, "s3cret")
     ids = server.import_tasks(project, [review_task("paraphrase", n)[1] for n in range(2)])
     human.annotate(server.task(ids[0]), verdict="accept")
-    assert wait_for(backend.webhooks)
-    headers, body = backend.webhooks()[0]
-    assert len(backend.webhooks()) == 1  # nothing was sent for the import
+    assert wait_for(recording_backend.webhooks)
+    headers, body = recording_backend.webhooks()[0]
+    assert len(recording_backend.webhooks()) == 1  # nothing was sent for the import
     assert headers[SECRET_HEADER] == "s3cret"
     assert body["action"] == "ANNOTATION_CREATED"
     technique = registry.technique("paraphrase")
@@ -353,7 +358,7 @@ def test_webhook_carries_the_secret_and_stops_when_removed(server, new_project, 
     server.remove_webhooks(project, url)
     human.annotate(server.task(ids[1]), verdict="accept")
     time.sleep(1.0)
-    assert len(backend.webhooks()) == 1
+    assert len(recording_backend.webhooks()) == 1
 
 
 def test_redis_answers(redis_url):

