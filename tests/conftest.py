@@ -198,11 +198,14 @@ def stack(
 
 
 @pytest.fixture(scope="session")
-def backend(stack: Stack) -> BackendClient:
+def backend(stack: Stack) -> Iterator[BackendClient]:
     """The running stack's web process, as the command line talks to it."""
-    return BackendClient(
-        stack.url, stack.environment["BASIC_AUTH_USER"], stack.environment["BASIC_AUTH_PASS"]
+    environment = stack.environment
+    client = BackendClient(
+        stack.url, environment["BASIC_AUTH_USER"], environment["BASIC_AUTH_PASS"]
     )
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,10 @@ class BackendClient:
             settings.seedbed_url, settings.basic_auth_user, settings.basic_auth_pass
         )
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def projects(self) -> list[dict[str, Any]]:
         """List the projects."""
         found: list[dict[str, Any]] = self._call("GET", "projects")["projects"]

@@ -161,8 +161,8 @@ class TestVerdicts:
     ):
         project = grown("paraphrase")
         annotate(server, tasks[0], registry.technique("paraphrase"))
-        client = Client(stack.label_studio_url, stack.environment["LABEL_STUDIO_API_KEY"])
-        pulled = list(client.pull(project["review_project"]))
+        with Client(stack.label_studio_url, stack.environment["LABEL_STUDIO_API_KEY"]) as client:
+            pulled = list(client.pull(project["review_project"]))
         assert pulled
         assert all(example.origin == "synthetic" for example in pulled)
         environment = os.environ | stack.environment
