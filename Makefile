@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LS_VENV := .venv-label-studio
 WORKERS ?= 2
+EXPORT := $(UV) export --quiet --locked --no-emit-project --extra backend --group ml --no-group dev --no-header
 
 # Nothing may be fetched from a hub at run time.
 export HF_HUB_OFFLINE := 1
@@ -63,7 +64,7 @@ lint: $(VENV)/.installed  ## style, types, import direction, lock
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(UV) lock --check
+	$(EXPORT) | diff -q - requirements.txt || { echo "requirements.txt is stale: make requirements"; exit 1; }
 
 requirements: | $(UV)  ## write requirements.txt (hashed) from uv.lock, for plain pip
-	$(UV) export --quiet --locked --no-emit-project --extra backend --group ml --no-group dev \
-	  --no-header --output-file requirements.txt
+	$(EXPORT) > requirements.txt

@@ -22,6 +22,7 @@ from seedbed.cli import FINAL_STATES, print_funnel
 from seedbed.errors import SeedbedError, ServiceError
 from seedbed.label_studio import LabelStudioServer
 from seedbed_backend.stack.cli import (
+    check_alive,
     make_options,
     print_addresses,
     running_stack,
@@ -73,7 +74,7 @@ def main(once: bool, **options: Any) -> None:
                 stack.environment["BASIC_AUTH_USER"],
                 stack.environment["BASIC_AUTH_PASS"],
             )
-            summaries = [_grow(backend, demo, console) for demo in DEMO]
+            summaries = [_grow(stack, backend, demo, console) for demo in DEMO]
             for summary in summaries:
                 console.print(f"\n[bold]{summary['name']}[/]  {summary['review_url']}")
                 print_funnel(summary)
@@ -91,7 +92,9 @@ def main(once: bool, **options: Any) -> None:
         sys.exit(130)
 
 
-def _grow(backend: BackendClient, demo: DemoProject, console: Console) -> dict[str, Any]:
+def _grow(
+    stack: Stack, backend: BackendClient, demo: DemoProject, console: Console
+) -> dict[str, Any]:
     """Set the project up, import its sources, and grow it unless an earlier demo did."""
     technique = registry.technique(demo.technique)
     console.print(f"\n[bold]{technique.title}[/]: {technique.help}")
@@ -113,11 +116,11 @@ def _grow(backend: BackendClient, demo: DemoProject, console: Console) -> dict[s
             run = backend.resume_run(unfinished[0]["id"])
         else:
             run = backend.start_run(demo.name, demo.target)
-        _wait(backend, run["id"], console)
+        _wait(stack, backend, run["id"], console)
     return backend.project(demo.name)
 
 
-def _wait(backend: BackendClient, run_id: str, console: Console) -> None:
+def _wait(stack: Stack, backend: BackendClient, run_id: str, console: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("generating", total=None)
@@ -132,6 +135,7 @@ def _wait(backend: BackendClient, run_id: str, console: Console) -> None:
             )
             if run["state"] in FINAL_STATES:
                 break
+            check_alive(stack)
             time.sleep(POLL_SECONDS)
     if run["state"] == "failed":
         raise ServiceError(f"The run failed: {run['error']}")

@@ -67,6 +67,6 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("engine", "store", "queues"):
+        for name in ("engine", "store", "queues", "label_studio"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()

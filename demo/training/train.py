@@ -17,11 +17,13 @@ from pathlib import Path
 import click
 import torch
 import torch.nn.functional as F
-from model import Llama, ModelConfig
+from grammar import Values
 from tasks import TASKS, Sample, chat, sample
 from tokenizer import END_OF_TEXT, IM_END, load_tokenizer
 from tokenizers import Tokenizer
 from torch import Tensor
+
+from model import Llama, ModelConfig
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).parent
@@ -36,7 +38,7 @@ PROMPT_WEIGHT = 0.1
 WEIGHTS = {"paraphrase": 0.36, "qa": 0.27, "dpo": 0.25, "expand": 0.12}
 """Share of each task in the samples."""
 
-WARM_UP_WEIGHTS = {"echo": 0.3, "paraphrase": 0.45, "qa": 0.1, "dpo": 0.15}
+WARM_UP_WEIGHTS = {"echo": 0.05, "values": 0.3, "paraphrase": 0.45, "qa": 0.05, "dpo": 0.15}
 """Shares at the beginning: short samples, from which copying is learnt soonest."""
 
 WARM_UP_FRACTION = 0.12
@@ -81,16 +83,31 @@ def echo(rng: random.Random, vocabulary_size: int) -> Encoded:
     return Encoded(ids * rng.choice((2, 3)), start=n + 1, user_start=n)
 
 
+def shuffled_values(tokenizer: Tokenizer, rng: random.Random) -> Encoded:
+    """Make a list of slot values, then the same in another order: copying by choice."""
+    values = Values(rng)
+    kinds = ("company", "company", "system", "city", "country", "money", "period", "date", "pct")
+    made = [values.of_kind(kind) for kind in rng.sample(kinds, rng.randint(3, 7))]
+    first = tokenizer.encode(" " + ", ".join(made) + ".\n").ids
+    rng.shuffle(made)
+    second = tokenizer.encode(" " + ", ".join(made) + ".\n").ids
+    return Encoded([*first, *second], start=len(first), user_start=len(first) - 1)
+
+
+def _example(task: str, tokenizer: Tokenizer, rng: random.Random) -> Encoded:
+    if task == "echo":
+        return echo(rng, tokenizer.get_vocab_size())
+    if task == "values":
+        return shuffled_values(tokenizer, rng)
+    return encode(tokenizer, sample(task, rng))
+
+
 def batches(
     tokenizer: Tokenizer, rng: random.Random, n_tokens: int, weights: dict[str, float], length: int
 ) -> Iterator[list[Encoded]]:
     """Yield batches of samples of like length, about `n_tokens` each, from one generated pool."""
     names, shares = list(weights), list(weights.values())
-    n_words = tokenizer.get_vocab_size()
-    pool = [
-        echo(rng, n_words) if task == "echo" else encode(tokenizer, sample(task, rng))
-        for task in rng.choices(names, shares, k=1536)
-    ]
+    pool = [_example(task, tokenizer, rng) for task in rng.choices(names, shares, k=1536)]
     pool = sorted((e for e in pool if len(e.ids) <= length), key=lambda e: len(e.ids))
     grouped: list[list[Encoded]] = [[]]
     for one in pool:
@@ -135,9 +152,9 @@ def optimizers(model: Llama) -> list[torch.optim.Optimizer]:
     others = [p for n, p in model.named_parameters() if not (p.ndim == 2 and n.startswith("blk"))]
     return [
         torch.optim.Muon(
-            matrices, lr=0.006, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+            matrices, lr=0.003, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"
         ),
-        torch.optim.AdamW(others, lr=0.004, betas=(0.9, 0.95), weight_decay=0.0),
+        torch.optim.AdamW(others, lr=0.002, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
 
@@ -193,9 +210,11 @@ class Clock:
         return self.elapsed / self.total
 
 
-def train(model: Llama, tokenizer: Tokenizer, clock: Clock, out: Path, n_tokens: int) -> None:
+def train(
+    model: Llama, tokenizer: Tokenizer, clock: Clock, out: Path, n_tokens: int, seed: int
+) -> None:
     """Train until the time is over; write checkpoints and the loss curve beside them."""
-    rng = random.Random(11)
+    rng = random.Random(seed)
     padding = tokenizer.token_to_id(END_OF_TEXT)
     optimisers = optimizers(model)
     base_rates = [[g["lr"] for g in o.param_groups] for o in optimisers]
@@ -253,7 +272,8 @@ def save(model: Llama, path: Path) -> None:
 @click.option("--out", default=HERE / "run", type=click.Path(path_type=Path), help="Output folder.")
 @click.option("--resume", default=None, type=click.Path(path_type=Path), help="Start from weights.")
 @click.option("--tokens", default=4096, help="Tokens in a batch.")
-def main(minutes: float, out: Path, resume: Path | None, tokens: int) -> None:
+@click.option("--seed", default=11, help="Seed of the generated text.")
+def main(minutes: float, out: Path, resume: Path | None, tokens: int, seed: int) -> None:
     """Train the demo model."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(2)
@@ -264,7 +284,7 @@ def main(minutes: float, out: Path, resume: Path | None, tokens: int) -> None:
     if resume:
         model.load_state_dict(torch.load(resume, weights_only=True))
     logger.info("%d parameters", sum(p.numel() for p in model.parameters()))
-    train(model, tokenizer, Clock(minutes * 60, time.monotonic()), out, tokens)
+    train(model, tokenizer, Clock(minutes * 60, time.monotonic()), out, tokens, seed)
 
 
 if __name__ == "__main__":

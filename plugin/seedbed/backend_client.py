@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -43,7 +44,7 @@ class BackendClient:
 
     def project(self, project: str) -> dict[str, Any]:
         """Describe one project. Raises NotFoundError naming the known ones."""
-        return self._call("GET", f"projects/{project}")
+        return self._call("GET", f"projects/{_quoted(project)}")
 
     def save_project(self, name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Create or repair a project."""
@@ -54,26 +55,26 @@ class BackendClient:
         total: dict[str, Any] = {"n_new": 0, "n_duplicates": 0, "problems": []}
         for start in range(0, len(rows), ROWS_PER_CALL):
             part = [dict(row) for row in rows[start : start + ROWS_PER_CALL]]
-            report = self._call("POST", f"projects/{project}/sources", {"rows": part})
+            report = self._call("POST", f"projects/{_quoted(project)}/sources", {"rows": part})
             for key in total:
                 total[key] += report[key]
         return total
 
     def start_run(self, project: str, target: int) -> dict[str, Any]:
         """Start a run for `target` survivors."""
-        return self._call("POST", f"projects/{project}/runs", {"target": target})
+        return self._call("POST", f"projects/{_quoted(project)}/runs", {"target": target})
 
     def run(self, run: str) -> dict[str, Any]:
         """Describe a run."""
-        return self._call("GET", f"runs/{run}")
+        return self._call("GET", f"runs/{_quoted(run)}")
 
     def resume_run(self, run: str) -> dict[str, Any]:
         """Take up a failed or interrupted run."""
-        return self._call("POST", f"runs/{run}/resume", {})
+        return self._call("POST", f"runs/{_quoted(run)}/resume", {})
 
     def sync(self, project: str) -> dict[str, Any]:
         """Reconcile verdicts with Label Studio now."""
-        return self._call("POST", f"projects/{project}/sync", {})
+        return self._call("POST", f"projects/{_quoted(project)}/sync", {})
 
     def doctor(self) -> list[dict[str, Any]]:
         """Check every moving part from the server's side."""
@@ -108,3 +109,7 @@ class BackendClient:
         if response.status_code < 500:
             raise UserError(message, hint=hint)
         raise BackendError(message, hint=hint)
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")

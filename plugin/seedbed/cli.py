@@ -193,7 +193,11 @@ def generate(project: str, target: int | None, run: str | None, no_wait: bool) -
     click.echo(f"Run {started['id']} has started.")
     if no_wait:
         return
-    finished = wait_for_run(started["id"])
+    try:
+        finished = wait_for_run(started["id"])
+    except KeyboardInterrupt:
+        click.echo(f"\nThe run goes on; see how far it is: seedbed status {project}")
+        sys.exit(130)
     print_funnel(finished)
     if finished["state"] == "failed":
         raise ServiceError(

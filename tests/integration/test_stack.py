@@ -220,7 +220,7 @@ class TestOpeningASourceTask:
 
 class TestSafety:
     def test_a_generate_worker_killed_in_the_middle_loses_nothing(self, backend, stack, store):
-        worker = next(p for p in stack._processes if p.name == "the generate worker")
+        worker = next(w for w, (role, _) in stack._workers.items() if role == "generate")
         project = backend.save_project(
             "it-killed", recipe.parse({"technique": "dpo"}).model_dump(mode="json")
         )
@@ -231,10 +231,9 @@ class TestSafety:
             lambda: backend.run(run["id"])["funnel"]["n_attempts"] >= 3, 60, "the first completions"
         )
         os.killpg(worker._process.pid, signal.SIGKILL)
-        worker.stop()
+        wait_for(lambda: not worker.is_alive, what="the worker's end")
         before = {c.completion.id: c.completion.text for c in store.candidates(run_id=run["id"])}
-        stack._processes.remove(worker)
-        stack._start_worker("generate", 2, lambda step: None)
+        assert stack.revive_workers() == ["the generate worker"]
         ended = run_to_its_end(backend, run["id"])
         assert ended["state"] in {"done", "short"}, ended["error"]
         after = {c.completion.id: c.completion.text for c in store.candidates(run_id=run["id"])}

@@ -101,3 +101,46 @@ def test_up_names_the_model_that_is_not_there(tmp_path):
     )
     assert done.returncode == 2
     assert "SEEDBED_MODEL: there is no /no/such.gguf" in done.stderr
+
+
+def test_up_names_a_file_that_is_no_gguf_before_it_starts_anything(tmp_path):
+    file = tmp_path / "model.gguf"
+    file.write_text("not a model")
+    done = seedbed(
+        "up",
+        "--home",
+        str(tmp_path / "home"),
+        "--model",
+        str(file),
+        "--embedding-model",
+        str(tmp_path),
+        LABEL_STUDIO_URL="http://localhost:9",
+        LABEL_STUDIO_API_KEY="x",
+    )
+    assert done.returncode == 2
+    assert "model.gguf" in done.stderr
+    assert "GGUF" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.md", b"", "empty"),
+        ("latin1.jsonl", b'{"original": "caf\xe9"}\n', "UTF-8"),
+        ("long.jsonl", b'{"original": "' + b"x" * (2 << 20) + b'"}\n', "line 1"),
+        ("broken.jsonl", b'{"original": \n', "line 1"),
+        ("other.jsonl", b'{"text_of_mine": "x"}\n', "original"),
+        ("empty.csv", b"", "empty"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path, name, content, words):
+    from seedbed import ingest, registry
+
+    file = tmp_path / name
+    file.write_bytes(content)
+    report = ingest.ingest([file], registry.technique("paraphrase"))
+    assert not report.sources
+    (problem,) = report.problems
+    assert name in str(problem)
+    assert words in str(problem)

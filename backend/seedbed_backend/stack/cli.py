@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from seedbed.errors import ServiceError, UserError
+from seedbed_backend.engine import model_file
 from seedbed_backend.stack.stack import Stack, StackOptions
 
 WATCH_SECONDS = 1.0
@@ -139,14 +140,15 @@ def make_options(
             f"Label Studio is not at {program or LOCAL_LABEL_STUDIO}.",
             hint="Run `make install`, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.",
         )
-    needed = {"SEEDBED_EMBEDDING_MODEL": embedding_model}
-    if engine == ENGINE_WITH_MODEL:
-        needed["SEEDBED_MODEL"] = model
+    needed = {"SEEDBED_MODEL": model} if engine == ENGINE_WITH_MODEL else {}
+    needed["SEEDBED_EMBEDDING_MODEL"] = embedding_model
     for name, path in needed.items():
         if path is None:
             raise UserError(f"{name} is not set.", hint="See `seedbed up --help`.")
         if not path.exists():
             raise UserError(f"{name}: there is no {path}.", hint="Give the right path.")
+    if engine == ENGINE_WITH_MODEL and model:
+        model_file.check(model)
     return StackOptions(
         home=home.absolute(),
         label_studio=(program or Path()).absolute(),
@@ -183,17 +185,28 @@ def print_addresses(stack: Stack, console: Console) -> None:
 
 
 def wait_until_stopped(stack: Stack, console: Console) -> None:
-    """Wait for Ctrl-C. Raises ServiceError when a part ends by itself."""
+    """Wait for Ctrl-C, and start workers again that end by themselves.
+
+    Raises ServiceError when another part ends, or a worker that does not start again.
+    """
     console.print("\nCtrl-C stops everything.")
     try:
-        while not stack.dead:
+        while True:
+            for name in stack.revive_workers():
+                console.print(f"[yellow]{name} had ended and was started again.[/]")
+            check_alive(stack)
             time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
         console.print()
-        return
-    raise ServiceError(
-        f"{stack.dead[0]} ended by itself.", hint=f"See the logs in {stack.options.home / 'logs'}."
-    )
+
+
+def check_alive(stack: Stack) -> None:
+    """Raise ServiceError when a part of the stack has ended by itself."""
+    if stack.dead:
+        raise ServiceError(
+            f"{stack.dead[0]} ended by itself.",
+            hint=f"See the logs in {stack.options.home / 'logs'}.",
+        )
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class ChildProcess:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=subprocess.DEVNULL,
@@ -90,7 +90,8 @@ class ChildProcess:
 
     def _last_line(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it wrote nothing"
+        errors = [line for line in lines if line.startswith("Error: ")]
+        return (errors or lines or ["it wrote nothing"])[-1].removeprefix("Error: ")
 
 
 def free_port(wanted: int) -> int:

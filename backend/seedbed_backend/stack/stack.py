@@ -67,6 +67,7 @@ class Stack:
         self.user = USER
         self.password = ""
         self._processes: list[ChildProcess | LabelStudioProcess] = []
+        self._workers: dict[ChildProcess, tuple[str, int]] = {}
 
     def __enter__(self) -> Stack:
         return self
@@ -118,7 +119,8 @@ class Stack:
             (queues.FILTER, options.n_filter_workers),
         ):
             for number in range(1, n + 1):
-                self._start_worker(role, number, report)
+                report(f"{role} worker (loads its {_LOADS[role]})")
+                self._start_worker(role, number)
         self._write_client_file()
 
     def stop(self) -> None:
@@ -130,6 +132,18 @@ class Stack:
     def dead(self) -> list[str]:
         """Name the parts that ended by themselves."""
         return [p.name for p in self._processes if not p.is_alive]
+
+    def revive_workers(self) -> list[str]:
+        """Start workers again that ended by themselves, and name them; they take up what was left.
+
+        Raises ServiceError when one does not start again.
+        """
+        ended = [process for process in self._workers if not process.is_alive]
+        for process in ended:
+            role, number = self._workers.pop(process)
+            self._processes.remove(process)
+            self._start_worker(role, number)
+        return [process.name for process in ended]
 
     def _start_redis(self, report: Report) -> None:
         report("Redis")
@@ -186,9 +200,7 @@ class Stack:
         self._processes.append(process)
         process.wait_until(lambda: _answers(f"{self.url}/health"), WEB_READY_SECONDS)
 
-    def _start_worker(self, role: str, number: int, report: Report) -> None:
-        what = "model" if role == queues.GENERATE else "encoder"
-        report(f"{role} worker (loads its {what})")
+    def _start_worker(self, role: str, number: int) -> None:
         ready = self.options.home / "run" / f"{role}-{number}.ready"
         ready.parent.mkdir(exist_ok=True)
         ready.unlink(missing_ok=True)
@@ -199,6 +211,7 @@ class Stack:
             os.environ | self.environment,
         )
         self._processes.append(process)
+        self._workers[process] = (role, number)
         process.wait_until(ready.exists, WORKER_READY_SECONDS)
 
     def _log(self, name: str) -> Path:
@@ -233,6 +246,8 @@ class Stack:
             for name in names:
                 write(f"{name}={self.environment[name]}\n")
 
+
+_LOADS = {queues.GENERATE: "model", queues.FILTER: "encoder"}
 
 _SECRETS = ("label_studio_password", "basic_auth_pass", "webhook_secret")
 
