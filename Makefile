@@ -15,6 +15,14 @@ LS_VENV := .venv-label-studio
 WORKERS ?= 2
 EXPORT := $(UV) export --quiet --locked --no-emit-project --extra backend --group ml --no-group dev --no-header
 
+# Run a long, quiet command and say every 10 s that it still goes on.
+define WAIT_FOR
+	@$(1) & pid=$$!; seconds=0; \
+	while sleep 1; seconds=$$((seconds + 1)); kill -0 $$pid 2>/dev/null; do \
+	  if ((seconds % 10 == 0)); then echo "  … $$seconds s"; fi; \
+	done; wait $$pid
+endef
+
 # Nothing may be fetched from a hub at run time.
 export HF_HUB_OFFLINE := 1
 export TRANSFORMERS_OFFLINE := 1
@@ -30,23 +38,23 @@ $(UV):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Seedbed needs Python 3.10 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...")'
 	@echo "→ uv (installs everything else)"
 	@$(PYTHON) -m venv $(TOOLS)
-	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(call WAIT_FOR,$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9')
 
 # torch goes in first with pip (your build of it); the lock leaves it alone.
 $(VENV)/.installed: pyproject.toml uv.lock | $(UV)
 	@echo "→ Seedbed's environment; llama.cpp is compiled once, which takes about 5 minutes"
 	@test -x $(BIN)/python || $(UV) venv --quiet --seed --python $(PYTHON) $(VENV)
 	@echo "→ PyTorch ($(TORCH))"
-	@$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(call WAIT_FOR,{ $(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'; })
 	@echo "→ the locked packages"
-	@$(UV) sync --locked --inexact --all-extras
+	$(call WAIT_FOR,$(UV) sync --quiet --locked --inexact --all-extras)
 	@touch $@
 
 # Label Studio pins its own redis and rq: it lives in an environment of its own.
 $(LS_VENV)/.installed: | $(UV)
 	@echo "→ Label Studio's own environment ($(LABEL_STUDIO))"
 	@test -x $(LS_VENV)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(LS_VENV)
-	@$(UV) pip install --python $(LS_VENV)/bin/python '$(LABEL_STUDIO)'
+	$(call WAIT_FOR,$(UV) pip install --quiet --python $(LS_VENV)/bin/python '$(LABEL_STUDIO)')
 	@touch $@
 
 demo: install  ## start everything, grow demo data, review it in the browser (ONCE=1: check and exit)

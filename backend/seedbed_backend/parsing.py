@@ -11,6 +11,7 @@ from typing import Any
 from seedbed.records import Completion
 
 REASONS = (
+    "prompt_too_long",
     "truncated",
     "empty",
     "bad_characters",
@@ -36,6 +37,8 @@ def parse(completion: Completion, schema: Mapping[str, Any]) -> tuple[dict[str, 
     `schema` is the object schema of the technique: string properties with `maxLength` (code points)
     or `enum`. Surrounding space and a code fence are forgiven; values are stripped and NFC.
     """
+    if completion.finish_reason == "prompt_too_long":
+        return None, "prompt_too_long"
     if completion.finish_reason == "length":
         return None, "truncated"
     text = completion.text.strip()

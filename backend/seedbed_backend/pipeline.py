@@ -25,7 +25,7 @@ from seedbed_backend.prompting import build_request
 from seedbed_backend.services import Services
 from seedbed_backend.store import Batch, Project, Run
 
-UNFINISHED = ("generating", "screening", "publishing")
+UNFINISHED = ("generating", "publishing")
 
 
 def start_run(services: Services, project: Project, target: int) -> Run:
@@ -120,6 +120,8 @@ def publish(services: Services, run_id: str) -> None:
     """Put the survivors before people, and close the books: every attempt is accounted for."""
     store = services.store
     run = store.run(run_id)
+    if run.state != "publishing":
+        return
     with services.queues.project_lock(run.project_id):
         publishing.publish_survivors(services, run)
     funnel = store.funnel(run_id=run.id)
@@ -153,6 +155,9 @@ def resume_run(services: Services, run_id: str) -> None:
     if store.run(run.id).state == "publishing":
         services.queues.enqueue(queues.FILTER, "publish", run.id)
         return
+    if not batches:  # it stopped before its first wave was planned
+        source_ids = [s.id for s in store.sources(run.project_id)]
+        _queue_wave(services, run, parse(store.recipe(run.recipe_hash)), 0.0, source_ids=source_ids)
     for batch in batches:
         is_queued = batch.state == "queued"
         queue, job = (queues.GENERATE, "generate") if is_queued else (queues.FILTER, "screen")
@@ -199,11 +204,15 @@ def _queue_wave(
     source_ids: Sequence[str] = (),
     is_urgent: bool = False,
 ) -> list[Batch]:
-    """Plan and queue the run's next wave. Empty when the run has enough, or may not go on."""
+    """Plan and queue the run's next wave. Empty when the run has enough, or may not go on.
+
+    The plan follows from what the run's waves so far gave, so that one that was stopped in the
+    middle is planned again as it was.
+    """
     store = services.store
     done: Counter[str] = Counter()
     for batch in store.batches(run.id):
-        for source_id, _, n in batch.items:
+        for source_id, _, n in batch.items if batch.wave <= run.wave else ():
             done[source_id] += n
     n_attempts = planner.wave_size(
         target=run.target,
@@ -245,7 +254,7 @@ def _complete(services: Services, request: GenerationRequest) -> list[Completion
                 prompt_hash=request.prompt.hash,
                 index=index,
                 text=str(exc),
-                finish_reason="error",
+                finish_reason="prompt_too_long",
                 rng_seed=rng_seed,
             )
             for completion_id, index, rng_seed in wanted

@@ -31,13 +31,14 @@ def run_filters(
     for stage in stages:
         context = ScreenContext(recipe, services.encoder, references, scores)
         decisions = stage.screen(remaining, context)
-        services.store.save_decisions(decisions)
         for decision in decisions:
             if decision.score is not None:
                 scores[decision.candidate_id][decision.filter] = decision.score
                 if stage.scope == "final":
                     quality[decision.candidate_id] = decision.score
-        services.store.set_states([_drop(d, quality) for d in decisions if not d.keep])
+        services.store.save_decisions(
+            decisions, [_drop(d, quality) for d in decisions if not d.keep]
+        )
         is_kept = {d.candidate_id for d in decisions if d.keep}
         remaining = [c for c in remaining if c.id in is_kept]
     services.store.set_states([StateChange(c.id, passed, score=quality[c.id]) for c in remaining])

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from seedbed.errors import LabelStudioError, NotFoundError, SeedbedError
+from seedbed.errors import LabelStudioError, NotFoundError, SeedbedError, UserError
 from seedbed.labeling import MODEL_VERSION, SAMPLE_TAB
 
 SECRET_HEADER = "X-Seedbed-Secret"  # noqa: S105 - the name of a header
@@ -88,7 +88,7 @@ class LabelStudioServer:
     @cached_property
     def _sdk(self) -> Any:
         if not self._api_key:
-            raise LabelStudioError("No API key for Label Studio is set.", hint=_API_KEY_HINT)
+            raise UserError("No API key for Label Studio is set.", hint=_API_KEY_HINT)
         from label_studio_sdk import LabelStudio  # slow to import, so only where it is needed
 
         return LabelStudio(
@@ -392,7 +392,7 @@ class LabelStudioServer:
         status = int(exc.status_code or 0)
         said = _reason(exc.body)
         if status == httpx.codes.UNAUTHORIZED:
-            return LabelStudioError(
+            return UserError(
                 f"Label Studio at {self.url} does not accept the API key.", hint=_API_KEY_HINT
             )
         if "reserved network address" in said or "SSRF" in said:

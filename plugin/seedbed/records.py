@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 Origin = Literal["synthetic", "real"]
 VerdictStatus = Literal["ACCEPTED", "FIXED", "REJECTED"]
-FinishReason = Literal["stop", "length", "error"]
+FinishReason = Literal["stop", "length", "prompt_too_long"]
 
 
 def content_id(*parts: object) -> str:

@@ -88,7 +88,7 @@ def test_check_tells_version_and_owner(server, label_studio):
 def test_a_wrong_key_is_named(label_studio, key):
     with (
         LabelStudioServer(label_studio.url, key) as server,
-        pytest.raises(LabelStudioError, match="does not accept the API key") as caught,
+        pytest.raises(UserError, match="does not accept the API key") as caught,
     ):
         server.check()
     assert "LABEL_STUDIO_API_KEY" in caught.value.hint
@@ -136,7 +136,7 @@ def test_a_second_server_from_start_to_stop(label_studio, label_studio_bin, tmp_
             assert server.check().email == "a@example.com"
         with (
             LabelStudioServer(second.url, lost) as server,
-            pytest.raises(LabelStudioError, match="does not accept the API key"),
+            pytest.raises(UserError, match="does not accept the API key"),
         ):
             server.check()
         second.password = "wrong"

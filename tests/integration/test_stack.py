@@ -310,6 +310,30 @@ class TestSafety:
         with pytest.raises((LabelStudioError, UserError), match=r"token|key"):
             LabelStudioServer(label_studio.url, "wrong").check()
 
+    @pytest.mark.parametrize(
+        ("setting", "value", "code", "words"),
+        [
+            ("LABEL_STUDIO_API_KEY", "wrong", 2, "API key"),
+            ("LABEL_STUDIO_URL", "http://localhost:9", 1, "localhost:9"),
+            ("BASIC_AUTH_PASS", "wrong", 2, "password"),
+        ],
+    )
+    def test_a_wrong_setting_gives_one_sentence(
+        self, grown, stack, tmp_path, setting, value, code, words
+    ):
+        project = grown("paraphrase")
+        done = subprocess.run(
+            [sys.executable, "-m", "seedbed", "pull", project["id"], "-o", str(tmp_path / "x")],
+            capture_output=True,
+            text=True,
+            env=os.environ | stack.environment | {setting: value},
+            check=False,
+        )
+        assert done.returncode == code
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "x").exists()
+
     def test_doctor_finds_everything_well(self, backend, stack):
         checks = {check["name"]: check for check in backend.doctor()}
         assert all(check["is_ok"] for check in checks.values()), checks

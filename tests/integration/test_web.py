@@ -1,8 +1,10 @@
 """The web process: who may ask what, and what wrong requests get. Real Redis, real store."""
 
 import dataclasses
+import json
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -11,7 +13,7 @@ from seedbed_backend.app import create_app
 from seedbed_backend.settings import Settings
 from seedbed_backend.store import Store
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
+pytestmark = pytest.mark.integration
 
 AUTH = ("seedbed", "right")
 
@@ -138,6 +140,33 @@ def test_a_label_studio_that_does_not_answer_is_a_service_error(client):
 def test_metrics_are_prometheus_text(client):
     text = client.get("/metrics", auth=AUTH).text
     assert 'seedbed_queue_depth{queue="generate"} 0.0' in text
+
+
+def test_the_model_class_also_works_as_the_2_x_api_calls_it(settings):
+    from seedbed_backend.model import SeedbedModel
+    from seedbed_backend.services import Services
+
+    services = Services(settings)
+    model = SeedbedModel(project_id="7.123", label_config="<View/>", services=services)
+    assert model.predict([{"id": 1, "data": {}}, {"id": 2, "data": {}}], context={}) == [[], []]
+    assert model.fit("ANNOTATION_CREATED", {}) == {"model_version": "seedbed"}
+    services.close()
+
+
+def test_jobs_travel_as_json_with_ids_alone(settings):
+    from seedbed_backend.services import Services
+
+    services = Services(settings)
+    try:
+        services.queues.enqueue("generate", "generate", "batch-1")
+        services.queues.enqueue("generate", "generate", "batch-1")
+        assert services.queues.is_waiting("generate", "generate", "batch-1")
+        stored = services.queues.redis.hget("rq:job:generate-batch-1", "data")
+        name, _, arguments, keywords = json.loads(zlib.decompress(stored))
+        assert (name, arguments, keywords) == ("seedbed_backend.jobs.generate", ["batch-1"], {})
+    finally:
+        services.queues.redis.flushdb()
+        services.close()
 
 
 @pytest.mark.parametrize("missing", ["basic_auth_pass", "webhook_secret"])

@@ -71,11 +71,11 @@ def test_exactly_one_caller_advances(world: World):
     def advance(_: int) -> tuple[bool, bool]:
         return (
             world.store.advance_batch("b1", "queued", "generated"),
-            world.store.advance_run("run1", "generating", "screening", wave=1),
+            world.store.advance_run("run1", "generating", "publishing", wave=1),
         )
 
     with ThreadPoolExecutor(6) as pool:
         batch, run = zip(*pool.map(advance, range(6)), strict=True)
     assert (sum(batch), sum(run)) == (1, 1)
     assert not world.store.advance_batch("b1", "queued", "generated")
-    assert world.store.run("run1") == replace(world.run, state="screening", wave=1)
+    assert world.store.run("run1") == replace(world.run, state="publishing", wave=1)

@@ -112,8 +112,13 @@ class CandidateStore(Database):
             raise NotFoundError(f"No candidate has the id {candidate_id!r}.")
         return found[0]
 
-    def save_decisions(self, decisions: Sequence[Decision]) -> int:
-        """Add decisions and count the new ones; a filter's first word on a candidate stays."""
+    def save_decisions(
+        self, decisions: Sequence[Decision], changes: Sequence[StateChange] = ()
+    ) -> int:
+        """Add decisions and count the new ones; a filter's first word on a candidate stays.
+
+        `changes` are the states that follow from them: both are saved, or neither.
+        """
         rows = [
             {
                 "candidate_id": decision.candidate_id,
@@ -126,7 +131,10 @@ class CandidateStore(Database):
             for decision in sorted(decisions, key=lambda decision: decision.candidate_id)
         ]
         with self._write() as connection:
-            return len(insert_new(connection, decisions_table, rows, decisions_table.c.seq))
+            n_new = len(insert_new(connection, decisions_table, rows, decisions_table.c.seq))
+            if changes:
+                connection.execute(_SET_STATE, _state_rows(changes))
+            return n_new
 
     def decisions(self, candidate_id: str) -> list[Decision]:
         """Return the decisions on one candidate in the order in which they were saved."""
@@ -143,17 +151,7 @@ class CandidateStore(Database):
 
         A kept one may be kept again with another score.
         """
-        rows = [
-            {
-                "of_id": change.candidate_id,
-                "new_state": change.state,
-                "new_stage": change.stage,
-                "new_reason": change.reason,
-                "new_score": None if change.score is None else float(change.score),
-            }
-            for change in changes
-        ]
-        return self._update_each(_SET_STATE, rows)
+        return self._update_each(_SET_STATE, _state_rows(changes))
 
     def set_draws(self, draws: Mapping[str, tuple[float, str]]) -> int:
         """Give candidates their (draw, stratum) and count them; a draw once given stays."""
@@ -269,6 +267,20 @@ _SET_REVIEW_TASK = (
     .where(_IS_IT, completions_table.c.review_task.is_distinct_from(bindparam("new_task")))
     .values(review_task=bindparam("new_task"))
 )
+
+
+def _state_rows(changes: Sequence[StateChange]) -> list[dict[str, Any]]:
+    """Return the parameters of `_SET_STATE`, in the order of ids, so that writers cannot deadlock."""
+    return [
+        {
+            "of_id": change.candidate_id,
+            "new_state": change.state,
+            "new_stage": change.stage,
+            "new_reason": change.reason,
+            "new_score": None if change.score is None else float(change.score),
+        }
+        for change in sorted(changes, key=lambda change: change.candidate_id)
+    ]
 
 
 def _conditions(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from seedbed.records import Candidate, Completion, Verdict
 
-RunState = Literal["generating", "screening", "publishing", "done", "short", "failed"]
+RunState = Literal["generating", "publishing", "done", "short", "failed"]
 BatchState = Literal["queued", "generated", "screened"]
 CandidateState = Literal["pending", "kept", "dropped", "survivor"]
 ProjectSide = Literal["source", "review"]

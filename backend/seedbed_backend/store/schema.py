@@ -115,7 +115,7 @@ runs_table = Table(
     Column("finished_at", String),
     Column("error", OutsideText, nullable=False),
     CheckConstraint(
-        "state IN ('generating', 'screening', 'publishing', 'done', 'short', 'failed')",
+        "state IN ('generating', 'publishing', 'done', 'short', 'failed')",
         name="state",
     ),
 )

@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.String(), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
         sa.CheckConstraint(
-            "state IN ('generating', 'screening', 'publishing', 'done', 'short', 'failed')",
+            "state IN ('generating', 'publishing', 'done', 'short', 'failed')",
             name="ck_runs_state",
         ),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name="fk_runs_project_id"),

@@ -1,0 +1,170 @@
+"""The pipeline's steps called by hand, as workers call them: real store, Redis, MiniLM and echo engine."""
+
+import pytest
+
+from seedbed import recipe
+from seedbed.records import SourceTask
+from seedbed_backend import pipeline
+from seedbed_backend.services import Services
+from seedbed_backend.settings import Settings
+from seedbed_backend.store import Project
+
+pytestmark = pytest.mark.integration
+
+TEXTS = [
+    "The client pays each invoice within thirty days of receiving it from the supplier.",
+    "Either party may end the contract in writing with a notice of three months.",
+    "The supplier answers a critical report within four hours, day and night.",
+    "Personal data is kept in Norway and erased ninety days after the contract ends.",
+]
+
+
+@pytest.fixture
+def services(tmp_path, redis_url, encoder_folder):
+    opened = Services(
+        Settings.from_environment(
+            {
+                "SEEDBED_HOME": str(tmp_path),
+                "SEEDBED_REDIS_URL": redis_url,
+                "SEEDBED_ENGINE": "echo",
+                "SEEDBED_EMBEDDING_MODEL": str(encoder_folder),
+                "SEEDBED_CONTEXT_LENGTH": "400",
+            }
+        )
+    )
+    opened.store.migrate()
+    yield opened
+    opened.queues.redis.flushdb()
+    opened.close()
+
+
+@pytest.fixture
+def project(services):
+    plan = recipe.parse({"technique": "paraphrase"})
+    made = Project(
+        id="p",
+        name="p",
+        technique="paraphrase",
+        recipe=plan.model_dump(mode="json"),
+        recipe_hash=plan.hash,
+        label_studio_url="http://localhost:9",
+        source_project=1,
+        review_project=2,
+    )
+    services.store.save_project(made)
+    services.store.add_sources("p", [SourceTask.of({"original": text}) for text in TEXTS])
+    return made
+
+
+def generate_and_screen(services, run):
+    for batch in services.store.batches(run.id, wave=services.store.run(run.id).wave):
+        pipeline.generate(services, batch.id)
+        pipeline.screen(services, batch.id)
+
+
+def finish(services, run):
+    """Run wave after wave until the survivors are chosen; publishing would need Label Studio."""
+    while services.store.run(run.id).state == "generating":
+        generate_and_screen(services, run)
+        pipeline.close_wave(services, run.id, services.store.run(run.id).wave)
+
+
+def test_every_attempt_has_a_place_and_nothing_exceeds_the_budget(services, project):
+    run = pipeline.start_run(services, project, 6)
+    finish(services, run)
+    funnel = services.store.funnel(run_id=run.id)
+    assert funnel.is_balanced
+    assert funnel.n_pending == 0
+    assert 18 <= funnel.n_attempts <= run.budget == 30
+
+
+def test_the_same_run_made_again_elsewhere_gives_the_same_texts(services, project):
+    run = pipeline.start_run(services, project, 3)
+    finish(services, run)
+    texts = {c.completion.id: c.completion.text for c in services.store.candidates(run_id=run.id)}
+    sources = {s.id: s for s in services.store.sources("p")}
+    batch = services.store.batches(run.id)[0]
+    source_id, first, n = batch.items[0]
+    request = pipeline.build_request(
+        run.id,
+        recipe.parse(project.recipe),
+        sources,
+        source_id,
+        range(first, first + n),
+        services.engine.model,
+    )
+    for completion in services.engine.generate([request]):
+        assert texts[completion.id] == completion.text
+
+
+def test_a_second_run_does_not_repeat_the_first(services, project):
+    first, second = (pipeline.start_run(services, project, 2) for _ in range(2))
+    assert first.id != second.id
+    for run in (first, second):
+        finish(services, run)
+    store = services.store
+    kept = [
+        c.candidate.fields["paraphrase"]
+        for c in store.candidates(project_id="p", states=("survivor",))
+    ]
+    assert len(kept) == len(set(kept))
+
+
+def test_a_crash_between_planning_a_wave_and_noting_it_plans_the_same_wave(
+    services, project, monkeypatch
+):
+    run = pipeline.start_run(services, project, 20)
+    generate_and_screen(services, run)
+    real_update = type(services.store).update_run
+
+    def crash(self, run_id, **changes):
+        if "wave" in changes:
+            raise KeyboardInterrupt
+        real_update(self, run_id, **changes)
+
+    monkeypatch.setattr(type(services.store), "update_run", crash)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.close_wave(services, run.id, 1)
+    monkeypatch.undo()
+    planned = services.store.batches(run.id, wave=2)
+    assert planned
+    pipeline.close_wave(services, run.id, 1)
+    assert services.store.run(run.id).wave == 2
+    assert services.store.batches(run.id, wave=2) == planned
+
+
+def test_two_workers_that_close_one_wave_close_it_once(services, project):
+    run = pipeline.start_run(services, project, 20)
+    generate_and_screen(services, run)
+    pipeline.close_wave(services, run.id, 1)
+    after_one = services.store.batches(run.id)
+    pipeline.close_wave(services, run.id, 1)
+    assert services.store.batches(run.id) == after_one
+
+
+def test_resume_queues_what_is_left_and_only_that(services, project):
+    run = pipeline.start_run(services, project, 3)
+    services.queues.redis.flushdb()  # the queue was lost
+    assert pipeline.resume(services) == 1
+    depth = services.queues.depth()
+    assert depth["generate"] == len(services.store.batches(run.id))
+    assert pipeline.resume(services) == 1
+    assert services.queues.depth() == depth
+
+
+def test_a_prompt_that_does_not_fit_is_counted_with_its_reason(services, project):
+    services.store.add_sources("p", [SourceTask.of({"original": "word " * 2000})])
+    run = pipeline.start_run(services, project, 5)
+    generate_and_screen(services, run)
+    rows = {(r.stage, r.reason): r.n for r in services.store.funnel(run_id=run.id).rows}
+    assert rows[("format", "prompt_too_long")] == 3
+
+
+def test_an_opened_task_starts_one_small_run_however_often_it_is_opened(services, project):
+    source = services.store.sources("p")[0]
+    first = pipeline.start_run_for_source(services, project, source)
+    second = pipeline.start_run_for_source(services, project, source)
+    assert first.id == second.id
+    assert len(services.store.runs("p")) == 1
+    (batch,) = services.store.batches(first.id)
+    assert [item[0] for item in batch.items] == [source.id]
