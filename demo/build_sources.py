@@ -49,7 +49,7 @@ def contract(values: Values, n_sections: int) -> tuple[str, str]:
     for number, kind in enumerate(rng.sample(clause_types(), n_sections), start=1):
         blocks.append(f"## {number}. {rng.choice(kind.titles)}")
         blocks.append(writer.clause(kind).wording(rng))
-    stem = f"{supplier.split()[0]}-{customer.split()[0]}".lower()
+    stem = f"{supplier.split()[-1]}-{customer.split()[-1]}".lower()
     return stem, "\n\n".join(blocks) + "\n"
 
 

@@ -35,21 +35,20 @@ _ONSETS = (
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ia", "or", "ar", "en")
 _CODAS = ("n", "r", "l", "x", "s", "th", "nd", "rn", "lt", "m", "v", "t")
 _ENDINGS = ("a", "o", "en", "ia", "is", "on", "ex", "ar", "um", "el", "ix", "or")
-_BRANCHES = (
-    "Systems", "Logistics", "Software", "Trading", "Engineering", "Data", "Media", "Foods",
-    "Energy", "Medical", "Consulting", "Networks", "Printing", "Tools", "Textiles", "Robotics",
-    "Optics", "Transport", "Design", "Security",
+_SUPPLIER_TRADES = (
+    "Software", "Data", "Design", "Robotics", "Networks", "Security", "Consulting", "Engineering",
+    "Logistics", "Systems",
 )
-_FORMS = ("Ltd", "GmbH", "LLC", "AG", "BV", "plc", "AB", "Oy", "Srl")
+_CUSTOMER_TRADES = (
+    "Foods", "Energy", "Medical", "Textiles", "Printing", "Optics", "Transport", "Tools", "Trading",
+    "Media",
+)
 _PRODUCTS = (
     "Portal", "Platform", "Suite", "Cloud", "Ledger", "Gateway", "Archive", "Monitor",
     "Planner", "Desk", "Hub", "Console", "Tracker", "Scheduler", "Manager",
 )
-_CITY_ENDINGS = (
-    "burg", "ford", "haven", "ton", "mouth", "feld", "wick", "stad", "holm", "bridge", "dorf",
-    "port",
-)
-_COUNTRY_ENDINGS = ("land", "mark", "ania", "onia", "avia", "istan", "uria", "esia")
+_CITY_PREFIXES = ("Port", "Port", "Fort", "Lake")
+_COUNTRY_PREFIXES = ("North", "South", "Upper")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
@@ -118,44 +117,40 @@ class Values:
         return (body + choice(_CODAS) + choice(ending)).capitalize()
 
     def name(self) -> str:
-        """Make a company's own name."""
-        return self._take(lambda: self._syllables(self.rng.randint(1, 2), _ENDINGS))
+        """Make a name of two or three syllables."""
+        return self._take(lambda: self._syllables(1, _ENDINGS))
 
-    def company(self) -> str:
-        """Make a company name with its legal form, sometimes with a branch."""
-        branch = f" {self.rng.choice(_BRANCHES)}" if self.rng.random() < 0.6 else ""
-        return f"{self.name()}{branch} {self.rng.choice(_FORMS)}"
+    def supplier(self) -> str:
+        """Make a company that sells services: its trade, then its name."""
+        return f"{self.rng.choice(_SUPPLIER_TRADES)} {self.name()}"
+
+    def customer(self) -> str:
+        """Make a company of another trade."""
+        return f"{self.rng.choice(_CUSTOMER_TRADES)} {self.name()}"
 
     def city(self) -> str:
         """Make the name of a town."""
-        return self._take(lambda: self._syllables(1, _CITY_ENDINGS))
+        return f"{self.rng.choice(_CITY_PREFIXES)} {self.name()}"
 
     def country(self) -> str:
         """Make the name of a country."""
-        return self._take(lambda: self._syllables(1, _COUNTRY_ENDINGS))
+        return f"{self.rng.choice(_COUNTRY_PREFIXES)} {self.name()}"
 
     def system(self) -> str:
-        """Make a product name such as `the Orvatec Portal`."""
-        name = self._take(lambda: self._syllables(self.rng.randint(1, 2), _ENDINGS))
-        return f"the {name} {self.rng.choice(_PRODUCTS)}"
+        """Make a product such as `the Portal Orvatec`."""
+        return f"the {self.rng.choice(_PRODUCTS)} {self.name()}"
 
     def money(self) -> str:
         """Make an amount in one of several notations."""
         size = self.rng.choice((1, 10, 100, 1000, 10_000))
         amount = f"{self._significant_digits() * size:,}"
-        cents = ".00" if self.rng.random() < 0.25 else ""
-        return self.rng.choice(
-            (f"EUR {amount}{cents}", f"${amount}{cents}", f"{amount} euros", f"USD {amount}{cents}",
-             f"£{amount}{cents}", f"CHF {amount}{cents}", f"{amount} dollars")
-        )  # fmt: skip
+        cents = ".00" if self.rng.random() < 0.15 else ""
+        return self.rng.choice((f"EUR {amount}", f"${amount}{cents}", f"{amount} euros"))
 
     def _count_of(self, n: int, units: tuple[str, ...]) -> str:
         unit = self.rng.choice(units)
-        roll = self.rng.random()
-        if roll < 0.3:
+        if self.rng.random() < 0.15:
             return f"{number_words(n)} ({n}) {unit}"
-        if roll < 0.5 and n <= 20:
-            return f"{number_words(n)} {unit}"
         return f"{n} {unit}"
 
     def period(self) -> str:
@@ -192,7 +187,7 @@ class Values:
         return self._take(lambda: f"{self.rng.randint(95, 99)}.{self.rng.randint(1, 99):02d}") + "%"
 
     def date(self) -> str:
-        """Make a date in one of three notations."""
+        """Make a date in one of two notations."""
 
         def make() -> str:
             rng = self.rng
@@ -201,7 +196,7 @@ class Values:
         iso = self._take(make)
         year, month, day = (int(part) for part in iso.split("-"))
         name = _MONTHS[month - 1]
-        return self.rng.choice((f"{day} {name} {year}", f"{name} {day}, {year}", iso))
+        return self.rng.choice((f"{day} {name} {year}", iso))
 
     def time(self) -> str:
         """Make a time of day such as 22:15."""
@@ -353,12 +348,12 @@ class Writer:
     parties: tuple[str, str]
 
     @staticmethod
-    def start(values: Values, role_fraction: float = 0.4) -> Writer:
+    def start(values: Values, role_fraction: float = 0.3) -> Writer:
         """Choose the parties: roles such as `the Supplier`, or company names."""
         rng = values.rng
         if rng.random() < role_fraction:
             return Writer(values, rng.choice(_ROLES))
-        return Writer(values, (values.company(), values.company()))
+        return Writer(values, (values.supplier(), values.customer()))
 
     def clause(self, kind: ClauseType) -> Clause:
         """Fill the slots of one clause type."""

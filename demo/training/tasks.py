@@ -154,7 +154,7 @@ def paraphrase_sample(values: Values) -> Sample:
 
 
 def _glossary(clause: Clause, values: Values) -> list[str]:
-    terms = [clause.values["supplier"], clause.values["customer"], values.company()]
+    terms = [clause.values["supplier"], clause.values["customer"], values.supplier()]
     return values.rng.sample(terms, values.rng.randint(1, 3))
 
 
@@ -257,9 +257,9 @@ def _flaw_qa(
         if flaw == "quote":
             return sentence(answer), _best_quote(clause.wording(rng), _used(clause, answer))
         extra = (
-            f", as {values.company()} confirmed on {values.date()}",
+            f", as {values.supplier()} confirmed on {values.date()}",
             f", subject to a further fee of {values.money()}",
-            f", with a limit of {values.period()} set by {values.company()}",
+            f", with a limit of {values.period()} set by {values.supplier()}",
             f", which was agreed in {values.city()} on {values.date()}",
         )
         return sentence(answer + rng.choice(extra)), quote

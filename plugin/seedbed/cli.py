@@ -70,7 +70,7 @@ def _unavailable(name: str, module: str) -> click.Command:
 @click.group(cls=SeedbedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="seedbed")
 def main() -> None:
-    r"""Grow fine-tuning data inside Label Studio, with local models only.
+    """Grow fine-tuning data inside Label Studio, with local models only.
 
     \b
     The usual order:
@@ -81,7 +81,7 @@ def main() -> None:
       seedbed pull      get what people approved
       seedbed merge     mix it with real data
       seedbed export    write it as your trainer reads it
-    """
+    """  # noqa: D301 - click reads the \\b as "leave these lines as they are"
 
 
 @main.command()

@@ -185,7 +185,8 @@ class LabelStudioServer:
         """Let Label Studio tell `url` about `actions` in a project, once; return the webhook's id.
 
         Takes over the webhook that Label Studio makes when a backend is connected (it sends every
-        event, without any secret) and deletes duplicates.
+        event, without any secret) and an older one of ours, whose address may have changed; deletes
+        duplicates.
         """
         settings = {
             "url": url,
@@ -197,7 +198,11 @@ class LabelStudioServer:
         }
         with self._calling(f"setting the webhook of project {project}"):
             hooks = self._sdk.webhooks.list(project=str(project))
-            ours = sorted(hook.id for hook in hooks if hook.url.rstrip("/") == url.rstrip("/"))
+            ours = sorted(
+                hook.id
+                for hook in hooks
+                if hook.url.rstrip("/") == url.rstrip("/") or SECRET_HEADER in (hook.headers or {})
+            )
             for duplicate in ours[1:]:
                 self._sdk.webhooks.delete(id=duplicate)
             if ours:

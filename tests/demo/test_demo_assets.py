@@ -79,7 +79,18 @@ def test_source_values_are_held_out_from_training(builder: ModuleType) -> None:
 def test_training_values_never_reach_the_sources(builder: ModuleType) -> None:
     grammar = sys.modules["grammar"]
     training = grammar.Values(random.Random(1), "train")
-    kinds = ("company", "city", "country", "system", "money", "period", "pct", "date", "uptime")
+    kinds = (
+        "supplier",
+        "customer",
+        "city",
+        "country",
+        "system",
+        "money",
+        "period",
+        "pct",
+        "date",
+        "uptime",
+    )
     for _ in range(2000):
         for kind in kinds:
             training.of_kind(kind)

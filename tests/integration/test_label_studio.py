@@ -307,6 +307,9 @@ def test_backend_is_connected_once_and_its_webhook_tightened(
     assert server.connect_backend(project, recording_backend.url, "seedbed", "secret") == first
     hook = server.set_webhook(project, f"{recording_backend.url}/webhook", "s3cret")
     assert server.set_webhook(project, f"{recording_backend.url}/webhook", "s3cret") == hook
+    # Seedbed's address has changed: the webhook moves along, and none is left at the old one.
+    assert server.set_webhook(project, "http://localhost:9/webhook", "s3cret") == hook
+    assert server.set_webhook(project, f"{recording_backend.url}/webhook", "s3cret") == hook
     assert server.remove_webhooks(project, f"{recording_backend.url}/webhook") == 1
     setup = next(body for path, _, body in recording_backend.requests if path == "/setup")
     assert setup["project"].startswith(f"{project}.")

@@ -50,6 +50,11 @@ def test_every_command_explains_itself(name):
             assert name in {"merge", "pull", "export", "up"}, parameter.name
 
 
+def test_the_help_lists_the_usual_order_line_by_line():
+    lines = [line.strip() for line in seedbed("--help").stdout.splitlines()]
+    assert "seedbed init      make a project for a technique" in lines
+
+
 def test_a_server_that_does_not_answer_is_named(nowhere):
     done = seedbed("status", **nowhere)
     assert done.returncode == 1
