@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from seedbed.errors import SeedbedError
+from seedbed.errors import UserError
 from seedbed.labeling import MODEL_VERSION
 from seedbed.recipe import parse
 from seedbed.records import SourceTask
@@ -83,20 +83,21 @@ class SeedbedModel(LabelStudioMLBase):  # type: ignore[misc]
         self, task: Mapping[str, Any], project_key: str, *, may_wait: bool
     ) -> list[dict[str, object]]:
         assert self.services is not None  # noqa: S101 - set by __init__
-        label_studio_id = int(task.get("project") or project_key.split(".")[0] or 0)
-        found = self.services.store.project_by_label_studio(label_studio_id)
+        number = str(task.get("project") or project_key).split(".")[0]
+        found = (
+            self.services.store.project_by_label_studio(int(number)) if number.isdigit() else None
+        )
         if found is None:
             return []
         project, side = found
         technique = parse(project.recipe).spec
-        if side == "review":
-            stored = self.services.store.candidate(str(task.get("data", {}).get("cid", "")))
-            return publishing.predictions(technique, [stored] if stored else [])
         try:
-            source = read_source(technique, task)
-        except SeedbedError:
+            if side == "source":
+                return self._grow(project, read_source(technique, task), may_wait=may_wait)
+            stored = self.services.store.candidate(str(task.get("data", {}).get("cid", "")))
+        except UserError:  # a task that is no source, or none of our candidates
             return []
-        return self._grow(project, source, may_wait=may_wait)
+        return publishing.predictions(technique, [stored])
 
     def _grow(
         self, project: Project, source: SourceTask, *, may_wait: bool
@@ -108,9 +109,10 @@ class SeedbedModel(LabelStudioMLBase):  # type: ignore[misc]
             store.add_sources(project.id, [source])
             run = pipeline.start_run_for_source(self.services, project, source)
             deadline = time.monotonic() + self.services.settings.predict_wait_seconds
-            while may_wait and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
-                if store.run(run.id).state not in pipeline.UNFINISHED:
+            while may_wait and not candidates and time.monotonic() < deadline:
+                is_over = store.run(run.id).state not in pipeline.UNFINISHED
+                candidates = store.candidates_by_source(source.id, project.id, ("survivor",))
+                if is_over:
                     break
-            candidates = store.candidates_by_source(source.id, project.id, ("survivor",))
+                time.sleep(POLL_SECONDS)
         return publishing.predictions(parse(project.recipe).spec, candidates)

@@ -33,8 +33,17 @@ class Queues:
             name: Queue(name, connection=self.redis, serializer=JSONSerializer) for name in NAMES
         }
 
-    def enqueue(self, queue: str, job: str, *ids: str | int, is_urgent: bool = False) -> None:
+    def enqueue(
+        self,
+        queue: str,
+        job: str,
+        *ids: str | int,
+        is_urgent: bool = False,
+        is_merged: bool = True,
+    ) -> None:
         """Queue `seedbed_backend.jobs.<job>(*ids)`; the same call queued twice is harmless.
+
+        With `is_merged`, calls with the same ids share one job.
 
         Raises ServiceError when Redis is away.
         """
@@ -43,7 +52,7 @@ class Queues:
                 f"seedbed_backend.jobs.{job}",
                 args=ids,
                 at_front=is_urgent,
-                job_id=_job_id(job, ids),
+                job_id=_job_id(job, ids) if is_merged else None,
                 job_timeout=JOB_TIMEOUT_SECONDS,
                 result_ttl=RESULT_TTL_SECONDS,
                 description=f"{job} {' '.join(map(str, ids))}",

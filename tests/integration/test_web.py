@@ -70,7 +70,9 @@ def test_the_webhook_needs_its_secret_or_the_password(client):
         {"action": "ANNOTATION_CREATED", "project": {"id": 99}, "task": {"id": 1}},
         {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 12345}]},
         {"action": "START_TRAINING"},
+        {"action": "ANNOTATION_CREATED", "project": "x", "task": [None, {"id": "y"}]},
         [],
+        "text",
     ],
 )
 def test_webhooks_about_things_we_do_not_know_are_taken_quietly(client, body):
@@ -84,9 +86,10 @@ def test_setup_names_the_one_model_version(client):
 
 
 def test_predict_answers_one_list_per_task_also_for_unknown_projects(client):
-    tasks = [{"id": 1, "data": {"x": "y"}, "project": 7}, {"id": 2, "data": {}, "project": 7}]
-    answer = client.post("/predict", json={"tasks": tasks, "project": "7.123"}, auth=AUTH)
-    assert answer.json == {"results": [[], []]}
+    tasks = [{"id": 1, "data": {"x": "y"}, "project": 7}, {"id": 2, "data": {}, "project": "x"}]
+    for project in ("7.123", "x", None):
+        answer = client.post("/predict", json={"tasks": tasks, "project": project}, auth=AUTH)
+        assert answer.json == {"results": [[], []]}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from seedbed.label_studio import SECRET_HEADER
 from seedbed.labeling import MODEL_VERSION
 from seedbed_backend import queues, verdicts
 from seedbed_backend.app import get_services, has_password
+from seedbed_backend.services import Services
 
 _logger = logging.getLogger(__name__)
 
@@ -65,14 +66,29 @@ def webhook() -> tuple[Response, int]:
         given.encode(), services.settings.webhook_secret.encode()
     ):
         return jsonify(error="The webhook's secret is wrong."), 403
-    body: dict[str, Any] = request.get_json(silent=True) or {}
+    body = request.get_json(silent=True)
+    if isinstance(body, dict):
+        _take_note(services, body)
+    return jsonify(status="ok"), 200
+
+
+def _take_note(services: Services, body: dict[str, Any]) -> None:
     action = str(body.get("action", ""))
     if action == "ANNOTATIONS_DELETED":
-        verdicts.withdraw(services, [int(a["id"]) for a in body.get("annotations", [])])
+        verdicts.withdraw(services, _ids(body.get("annotations")))
     elif action.startswith("ANNOTATION"):
-        found = services.store.project_by_label_studio(int(body.get("project", {}).get("id", 0)))
-        if found and found[1] == "review":
-            tasks = body.get("task") or []
-            for task in tasks if isinstance(tasks, list) else [tasks]:
-                services.queues.enqueue(queues.REVIEW, "read_verdict", found[0].id, int(task["id"]))
-    return jsonify(status="ok"), 200
+        for label_studio_project in _ids(body.get("project")):
+            found = services.store.project_by_label_studio(label_studio_project)
+            if found is None or found[1] != "review":
+                continue
+            for task in _ids(body.get("task")):
+                # Not merged with a job that is under way: that one may have read the task already.
+                services.queues.enqueue(
+                    queues.REVIEW, "read_verdict", found[0].id, task, is_merged=False
+                )
+
+
+def _ids(things: Any) -> list[int]:
+    """Return the ids of one object or a list of them; what carries none is left out."""
+    listed = things if isinstance(things, list) else [things]
+    return [t["id"] for t in listed if isinstance(t, dict) and isinstance(t.get("id"), int)]
