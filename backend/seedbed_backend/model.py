@@ -12,7 +12,7 @@ from seedbed.errors import UserError
 from seedbed.labeling import MODEL_VERSION
 from seedbed.recipe import parse
 from seedbed.records import SourceTask
-from seedbed_backend import pipeline, publishing
+from seedbed_backend import publishing, runs
 from seedbed_backend.projects import read_source
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
@@ -107,10 +107,10 @@ class SeedbedModel(LabelStudioMLBase):  # type: ignore[misc]
         candidates = store.candidates_by_source(source.id, project.id, ("survivor",))
         if not candidates:
             store.add_sources(project.id, [source])
-            run = pipeline.start_run_for_source(self.services, project, source)
+            run = runs.start_for_source(self.services, project, source)
             deadline = time.monotonic() + self.services.settings.predict_wait_seconds
             while may_wait and not candidates and time.monotonic() < deadline:
-                is_over = store.run(run.id).state not in pipeline.UNFINISHED
+                is_over = store.run(run.id).state not in runs.UNFINISHED
                 candidates = store.candidates_by_source(source.id, project.id, ("survivor",))
                 if is_over:
                     break

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from seedbed import labeling
@@ -16,7 +15,7 @@ from seedbed.technique import Technique
 from seedbed_backend.audit import record
 from seedbed_backend.filters import configure
 from seedbed_backend.services import Services
-from seedbed_backend.store import Project
+from seedbed_backend.store import Project, utc_now
 
 TITLE_LENGTH = 38
 """Label Studio takes 50 characters; the rest says which of the two projects it is."""
@@ -67,7 +66,7 @@ def save(services: Services, name: str, recipe: Recipe) -> Project:
         label_studio_url=services.settings.label_studio_url,
         source_project=source,
         review_project=review,
-        created_at=known.created_at if known else _now(),
+        created_at=known.created_at if known else utc_now(),
     )
     services.store.save_project(project)
     server.connect_backend(
@@ -221,7 +220,3 @@ def _known(services: Services, id_: str) -> Project | None:
 
 def _with_task(source: SourceTask, task: int) -> SourceTask:
     return SourceTask(source.id, source.fields, source.group, task, source.provenance)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from seedbed import labeling
-from seedbed.recipe import parse
+from seedbed import labeling, review
+from seedbed.recipe import Recipe, parse
 from seedbed.technique import Technique
 from seedbed_backend.services import Services
 from seedbed_backend.store import Project, Run, StoredCandidate
@@ -43,6 +43,17 @@ def publish_survivors(services: Services, run: Run) -> int:
         store.set_review_tasks(present)
         n_new += len(missing)
     return n_new
+
+
+def draw_sample(services: Services, run: Run, recipe: Recipe) -> None:
+    """Give every survivor its place in the random order from which people judge a sample."""
+    survivors = services.store.candidates(run_id=run.id, states=("survivor",))
+    strata = {
+        s.candidate.id: review.stratum(recipe.spec, s.candidate.source.group, s.score)
+        for s in survivors
+    }
+    draws = review.draws(list(strata.items()), recipe.rng_seed)
+    services.store.set_draws({id_: (draw, strata[id_]) for id_, draw in draws.items()})
 
 
 def review_task(project: Project, run: Run, stored: StoredCandidate) -> dict[str, object]:

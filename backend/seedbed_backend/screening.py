@@ -36,12 +36,17 @@ def run_filters(
                 scores[decision.candidate_id][decision.filter] = decision.score
                 if stage.scope == "final":
                     quality[decision.candidate_id] = decision.score
-        services.store.save_decisions(
-            decisions, [_drop(d, quality) for d in decisions if not d.keep]
-        )
         is_kept = {d.candidate_id for d in decisions if d.keep}
         remaining = [c for c in remaining if c.id in is_kept]
-    services.store.set_states([StateChange(c.id, passed, score=quality[c.id]) for c in remaining])
+        changes = [_drop(d, quality) for d in decisions if not d.keep]
+        if stage is stages[-1]:
+            changes += [StateChange(c.id, passed, score=quality[c.id]) for c in remaining]
+        # One transaction: a crash must not leave half of a set-wise decision.
+        services.store.save_decisions(decisions, changes)
+    if not stages:
+        services.store.set_states(
+            [StateChange(c.id, passed, score=quality[c.id]) for c in remaining]
+        )
 
 
 def run_set_filters(services: Services, recipe: Recipe, stages: Sequence[Filter], run: Run) -> None:

@@ -10,7 +10,7 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
-from seedbed_backend import jobs, pipeline, queues
+from seedbed_backend import jobs, queues, runs
 from seedbed_backend.logs import configure_logging
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
@@ -50,7 +50,7 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
     jobs.attach(services)
     if ready_file:
         ready_file.touch()
-    n_resumed = pipeline.resume(services)
+    n_resumed = runs.resume(services)
     if n_resumed:
         _logger.info("took up %d unfinished runs", n_resumed)
     try:

@@ -4,7 +4,7 @@ import pytest
 
 from seedbed import recipe
 from seedbed.records import SourceTask
-from seedbed_backend import pipeline
+from seedbed_backend import generation, pipeline, runs
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
 from seedbed_backend.store import Project
@@ -70,7 +70,7 @@ def finish(services, run):
 
 
 def test_every_attempt_has_a_place_and_nothing_exceeds_the_budget(services, project):
-    run = pipeline.start_run(services, project, 6)
+    run = runs.start(services, project, 6)
     finish(services, run)
     funnel = services.store.funnel(run_id=run.id)
     assert funnel.is_balanced
@@ -79,13 +79,13 @@ def test_every_attempt_has_a_place_and_nothing_exceeds_the_budget(services, proj
 
 
 def test_the_same_run_made_again_elsewhere_gives_the_same_texts(services, project):
-    run = pipeline.start_run(services, project, 3)
+    run = runs.start(services, project, 3)
     finish(services, run)
     texts = {c.completion.id: c.completion.text for c in services.store.candidates(run_id=run.id)}
     sources = {s.id: s for s in services.store.sources("p")}
     batch = services.store.batches(run.id)[0]
     source_id, first, n = batch.items[0]
-    request = pipeline.build_request(
+    request = generation.build_request(
         run.id,
         recipe.parse(project.recipe),
         sources,
@@ -98,7 +98,7 @@ def test_the_same_run_made_again_elsewhere_gives_the_same_texts(services, projec
 
 
 def test_a_second_run_does_not_repeat_the_first(services, project):
-    first, second = (pipeline.start_run(services, project, 2) for _ in range(2))
+    first, second = (runs.start(services, project, 2) for _ in range(2))
     assert first.id != second.id
     for run in (first, second):
         finish(services, run)
@@ -113,7 +113,7 @@ def test_a_second_run_does_not_repeat_the_first(services, project):
 def test_a_crash_between_planning_a_wave_and_noting_it_plans_the_same_wave(
     services, project, monkeypatch
 ):
-    run = pipeline.start_run(services, project, 20)
+    run = runs.start(services, project, 20)
     generate_and_screen(services, run)
     real_update = type(services.store).update_run
 
@@ -134,7 +134,7 @@ def test_a_crash_between_planning_a_wave_and_noting_it_plans_the_same_wave(
 
 
 def test_two_workers_that_close_one_wave_close_it_once(services, project):
-    run = pipeline.start_run(services, project, 20)
+    run = runs.start(services, project, 20)
     generate_and_screen(services, run)
     pipeline.close_wave(services, run.id, 1)
     after_one = services.store.batches(run.id)
@@ -143,18 +143,18 @@ def test_two_workers_that_close_one_wave_close_it_once(services, project):
 
 
 def test_resume_queues_what_is_left_and_only_that(services, project):
-    run = pipeline.start_run(services, project, 3)
+    run = runs.start(services, project, 3)
     services.queues.redis.flushdb()  # the queue was lost
-    assert pipeline.resume(services) == 1
+    assert runs.resume(services) == 1
     depth = services.queues.depth()
     assert depth["generate"] == len(services.store.batches(run.id))
-    assert pipeline.resume(services) == 1
+    assert runs.resume(services) == 1
     assert services.queues.depth() == depth
 
 
 def test_a_prompt_that_does_not_fit_is_counted_with_its_reason(services, project):
     services.store.add_sources("p", [SourceTask.of({"original": "word " * 2000})])
-    run = pipeline.start_run(services, project, 5)
+    run = runs.start(services, project, 5)
     generate_and_screen(services, run)
     rows = {(r.stage, r.reason): r.n for r in services.store.funnel(run_id=run.id).rows}
     assert rows[("format", "prompt_too_long")] == 3
@@ -162,8 +162,8 @@ def test_a_prompt_that_does_not_fit_is_counted_with_its_reason(services, project
 
 def test_an_opened_task_starts_one_small_run_however_often_it_is_opened(services, project):
     source = services.store.sources("p")[0]
-    first = pipeline.start_run_for_source(services, project, source)
-    second = pipeline.start_run_for_source(services, project, source)
+    first = runs.start_for_source(services, project, source)
+    second = runs.start_for_source(services, project, source)
     assert first.id == second.id
     assert len(services.store.runs("p")) == 1
     (batch,) = services.store.batches(first.id)

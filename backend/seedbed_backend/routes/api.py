@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from seedbed.errors import UserError
 from seedbed.recipe import parse
-from seedbed_backend import doctor, pipeline, projects, report, verdicts
+from seedbed_backend import doctor, projects, report, runs, verdicts
 from seedbed_backend.app import get_services
 
 blueprint = Blueprint("api", __name__)
@@ -65,7 +65,7 @@ def start_run(project_id: str) -> Response:
             hint="It is the number of examples that you want to survive the filters.",
         )
     collected = projects.collect_sources(services, project)
-    run = pipeline.start_run(services, project, target)
+    run = runs.start(services, project, target)
     return jsonify(
         {**report.run_summary(services.store, run), "source_problems": collected.problems}
     )
@@ -82,7 +82,7 @@ def show_run(run_id: str) -> Response:
 def resume_run(run_id: str) -> Response:
     """Take up a run that failed or was interrupted; nothing is done twice."""
     services = get_services()
-    pipeline.resume_run(services, run_id)
+    runs.resume_run(services, run_id)
     return jsonify(report.run_summary(services.store, services.store.run(run_id)))
 
 

@@ -1,13 +1,15 @@
-"""From a source to the request that the engine gets: peers, prompt, sampling, ids and seeds."""
+"""From a source to its completions: peers, prompt, sampling, ids and seeds; then the engine."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
 
+from seedbed.errors import SourceError
 from seedbed.recipe import Recipe
-from seedbed.records import SourceTask, content_id
+from seedbed.records import Completion, SourceTask, content_id
 from seedbed_backend.engine.base import GenerationRequest, ModelInfo, SamplingParams
+from seedbed_backend.services import Services
 
 
 def build_request(
@@ -80,3 +82,27 @@ def choose_peers(
     peers = alike + rest
     rng.shuffle(peers)
     return peers
+
+
+def complete(services: Services, request: GenerationRequest) -> list[Completion]:
+    """Ask the engine for what the store lacks; a prompt that cannot fit is data, not an error."""
+    existing = services.store.has_completions([w[0] for w in request.wanted])
+    wanted = tuple(w for w in request.wanted if w[0] not in existing)
+    if not wanted:
+        return []
+    request = GenerationRequest(request.prompt, request.sampling, wanted)
+    try:
+        return list(services.engine.generate([request]))
+    except SourceError as exc:
+        return [
+            Completion(
+                id=completion_id,
+                source_id=request.prompt.source_id,
+                prompt_hash=request.prompt.hash,
+                index=index,
+                text=str(exc),
+                finish_reason="prompt_too_long",
+                rng_seed=rng_seed,
+            )
+            for completion_id, index, rng_seed in wanted
+        ]
