@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ def main(once: bool, **options: Any) -> None:
                 stack.environment["BASIC_AUTH_USER"],
                 stack.environment["BASIC_AUTH_PASS"],
             )
-            summaries = [_grow(stack, backend, demo, console) for demo in DEMO]
+            runs = {demo.name: _set_up(backend, demo, console) for demo in DEMO}
+            _wait(stack, backend, {name: run for name, run in runs.items() if run}, console)
+            summaries = [backend.project(demo.name) for demo in DEMO]
             for summary in summaries:
                 console.print(f"\n[bold]{summary['name']}[/]  {summary['review_url']}")
                 print_funnel(summary)
@@ -92,53 +95,62 @@ def main(once: bool, **options: Any) -> None:
         sys.exit(130)
 
 
-def _grow(
-    stack: Stack, backend: BackendClient, demo: DemoProject, console: Console
-) -> dict[str, Any]:
-    """Set the project up, import its sources, and grow it unless an earlier demo did."""
+def _set_up(backend: BackendClient, demo: DemoProject, console: Console) -> str:
+    """Set the project up, import its sources, start its run unless an earlier demo did.
+
+    Return the run to wait for, or '' where there is nothing left to do.
+    """
     technique = registry.technique(demo.technique)
-    console.print(f"\n[bold]{technique.title}[/]: {technique.help}")
-    with console.status("setting up its two Label Studio projects"):
+    found = ingest.ingest(demo.files, technique)
+    with console.status(f"{technique.title}: setting up its two Label Studio projects"):
         plan = recipe.load(HERE / "recipes" / f"{demo.technique}.yaml")
-        labels = _labels(demo)
+        labels = {s.fields.get(technique.label_field, "") for s in found.sources} - {""}
         if labels:
-            plan = recipe.parse({**plan.model_dump(exclude_defaults=True), "labels": labels})
+            settings = plan.model_dump(mode="json", exclude_defaults=True)
+            plan = recipe.parse(settings | {"labels": sorted(labels)})
         backend.save_project(demo.name, plan.model_dump(mode="json"))
-    with console.status("importing its sources"):
-        found = ingest.ingest(demo.files, technique)
+    with console.status(f"{technique.title}: importing its sources"):
         rows = [{"fields": dict(s.fields), "provenance": dict(s.provenance)} for s in found.sources]
         imported = backend.import_rows(demo.name, rows)
-    console.print(f"{imported['n_new']} sources imported, {imported['n_duplicates']} already there")
+    console.print(
+        f"[bold]{technique.title}[/]: {imported['n_new']} sources imported, "
+        f"{imported['n_duplicates']} already there. [dim]{technique.help}[/]"
+    )
     runs = backend.project(demo.name)["runs"]
-    if not any(run["state"] in {"done", "short"} for run in runs):
-        unfinished = [run for run in runs if run["state"] not in {"done", "short"}]
-        if unfinished:
-            run = backend.resume_run(unfinished[0]["id"])
-        else:
-            run = backend.start_run(demo.name, demo.target)
-        _wait(stack, backend, run["id"], console)
-    return backend.project(demo.name)
+    if any(run["state"] in {"done", "short"} for run in runs):
+        return ""
+    started = (
+        backend.resume_run(runs[0]["id"]) if runs else backend.start_run(demo.name, demo.target)
+    )
+    return str(started["id"])
 
 
-def _wait(stack: Stack, backend: BackendClient, run_id: str, console: Console) -> None:
+def _wait(stack: Stack, backend: BackendClient, runs: Mapping[str, str], console: Console) -> None:
+    """Wait until all runs (name → id) have ended, showing how far each is.
+
+    Raises ServiceError when one fails, or when a part of the stack dies.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("generating", total=None)
-        while True:
-            run = backend.run(run_id)
-            funnel = run["funnel"]
-            progress.update(
-                bar,
-                total=run["n_planned"],
-                completed=funnel["n_attempts"],
-                description=f"{run['state']}: {funnel['n_attempts']} of {run['n_planned']} attempts",
-            )
-            if run["state"] in FINAL_STATES:
-                break
+        bars = {name: progress.add_task(name, total=None) for name in runs}
+        waiting = dict(runs)
+        while waiting:
             check_alive(stack)
+            for name, run_id in list(waiting.items()):
+                run = backend.run(run_id)
+                n_attempts, n_planned = run["funnel"]["n_attempts"], run["n_planned"]
+                progress.update(
+                    bars[name],
+                    total=n_planned,
+                    completed=n_attempts,
+                    description=f"{name:16} {run['state']:10} {n_attempts:4} of {n_planned} attempts",
+                )
+                if run["state"] == "failed":
+                    raise ServiceError(f"The run of {name} failed: {run['error']}")
+                if run["state"] in FINAL_STATES:
+                    progress.stop_task(bars[name])
+                    del waiting[name]
             time.sleep(POLL_SECONDS)
-    if run["state"] == "failed":
-        raise ServiceError(f"The run failed: {run['error']}")
 
 
 def _check(stack: Stack, summaries: list[dict[str, Any]], console: Console) -> bool:
@@ -157,15 +169,6 @@ def _check(stack: Stack, summaries: list[dict[str, Any]], console: Console) -> b
             f"{n_survivors} survivors"
         )
     return is_well
-
-
-def _labels(demo: DemoProject) -> list[str]:
-    technique = registry.technique(demo.technique)
-    field = technique.label_field
-    if not field:
-        return []
-    found = ingest.ingest(demo.files, technique)
-    return sorted({s.fields[field] for s in found.sources if field in s.fields})
 
 
 def _packaged_encoder() -> Path:
