@@ -54,13 +54,8 @@ def _store(services: Services) -> str:
 
 
 def _redis(services: Services) -> str:
-    try:
-        services.queues.redis.ping()
-        waiting = services.queues.depth()
-    except RedisError as exc:
-        raise SeedbedError(
-            f"Redis does not answer: {exc}.", hint="Start it, or set SEEDBED_REDIS_URL."
-        ) from exc
+    services.queues.check()
+    waiting = services.queues.depth()
     return ", ".join(f"{name} {n} waiting" for name, n in waiting.items())
 
 

@@ -58,15 +58,18 @@ class Queues:
                 description=f"{job} {' '.join(map(str, ids))}",
             )
         except RedisError as exc:
-            raise ServiceError(
-                f"Redis does not answer: {exc}.",
-                hint="Start it, or set SEEDBED_REDIS_URL.",
-                retryable=True,
-            ) from exc
+            raise _away(exc) from exc
 
     def is_waiting(self, queue: str, job: str, *ids: str | int) -> bool:
         """Tell whether that job is in the queue already."""
         return _job_id(job, ids) in self._queues[queue].get_job_ids()
+
+    def check(self) -> None:
+        """Raise ServiceError when Redis does not answer."""
+        try:
+            self.redis.ping()
+        except RedisError as exc:
+            raise _away(exc) from exc
 
     def depth(self) -> dict[str, int]:
         """Return the number of waiting jobs per queue."""
@@ -96,6 +99,14 @@ class Queues:
     def close(self) -> None:
         """Close the connection."""
         self.redis.close()
+
+
+def _away(exc: RedisError) -> ServiceError:
+    return ServiceError(
+        f"Redis does not answer: {exc}.",
+        hint="Start it, or set SEEDBED_REDIS_URL.",
+        retryable=True,
+    )
 
 
 def _job_id(job: str, ids: tuple[str | int, ...]) -> str:

@@ -43,6 +43,7 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
     configure_logging(settings.log_level)
     services = Services(settings)
     services.store.check()
+    services.queues.check()
     if role == "generate":
         _logger.info("model %s is loaded", services.engine.model.name)
     else:

@@ -67,6 +67,15 @@ def _unavailable(name: str, module: str) -> click.Command:
     return click.Command(name, callback=fail, help="(server side; not installed here)")
 
 
+output_option = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write; an older one is replaced once the new one is complete.",
+)
+
+
 @click.group(cls=SeedbedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="seedbed")
 def main() -> None:
@@ -235,7 +244,7 @@ def sync(project: str) -> None:
 
 @main.command()
 @click.argument("project")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False))
+@output_option
 @click.option("--real", is_flag=True, help="Get the real sources instead, as examples.")
 def pull(project: str, output: Path, real: bool) -> None:
     """Write PROJECT's approved examples to a JSONL file, with where each came from.
@@ -266,9 +275,19 @@ def pull(project: str, output: Path, real: bool) -> None:
 
 
 @main.command()
-@click.option("--real", required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--synthetic", required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--real",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Real examples, as `seedbed pull --real` writes them.",
+)
+@click.option(
+    "--synthetic",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Approved examples, as `seedbed pull` writes them.",
+)
+@output_option
 @click.option(
     "--synthetic-fraction",
     default=0.30,
@@ -313,9 +332,12 @@ def merge(
 @main.command()
 @click.argument("examples", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--format", "format_name", required=True, help="trl-preference, openai-messages, alpaca"
+    "--format",
+    "format_name",
+    required=True,
+    help="trl-preference, openai-messages or alpaca.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False))
+@output_option
 def export(examples: Path, format_name: str, output: Path) -> None:
     """Write pulled or merged EXAMPLES as a trainer reads them; each row keeps its origin."""
     from seedbed.export import export as export_examples

@@ -193,3 +193,33 @@ def test_the_web_process_loads_neither_torch_nor_llama_cpp(settings):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "code", "words"),
+    [
+        ("SEEDBED_REDIS_URL", "redis://localhost:9/0", 1, "Redis does not answer"),
+        ("SEEDBED_STORE_URL", "sqlite:////no/such/folder/x.sqlite3", None, "/no/such/folder"),
+        ("SEEDBED_STORE_URL", "mysql://localhost/x", 2, "mysql"),
+        ("SEEDBED_ENGINE", "llama", 2, "echo, llama_cpp"),
+        ("SEEDBED_MODEL", "/no/such.gguf", 2, "/no/such.gguf"),
+        ("SEEDBED_THREADS", "many", 2, "SEEDBED_THREADS is not a number"),
+    ],
+)
+def test_a_worker_that_cannot_work_says_why_in_one_sentence(settings, setting, value, code, words):
+    environment = {
+        "PATH": "",
+        "SEEDBED_STORE_URL": settings.store_url,
+        "SEEDBED_REDIS_URL": settings.redis_url,
+        setting: value,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "seedbed", "worker", "generate", "--burst"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == code if code else done.returncode in {1, 2}
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
