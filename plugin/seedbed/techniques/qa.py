@@ -22,15 +22,16 @@ TECHNIQUE = Technique(
         SourceField("document", "the document's name", is_required=False),
     ),
     output_fields=(
+        # The quote comes first: a small model that has copied the evidence answers from it.
+        OutputField("quote", "the words of the passage that support the answer", max_length=1000),
         OutputField("question", "makes sense without the passage beside it", max_length=400),
         OutputField("answer", "found in the passage", max_length=1000),
-        OutputField("quote", "the words of the passage that support it", max_length=1000),
     ),
     system="""\
 You write one question about a document, and its answer, for a training set. The document must \
 answer the question, and the question must make sense by itself. Quote the words that support the \
 answer exactly as they stand.
-Answer as JSON: {"question": "...", "answer": "...", "quote": "..."}""",
+Answer as JSON: {"quote": "...", "question": "...", "answer": "..."}""",
     user="{{ passage }}",
     filters={
         "heuristics": {"fields": ["question", "answer"], "source_field": "passage"},
