@@ -43,7 +43,7 @@ class Sources:
 def contract(values: Values, n_sections: int) -> tuple[str, str]:
     """Write one contract; return its file name's stem and its text."""
     rng = values.rng
-    writer = Writer.start(values, role_fraction=0.0)
+    writer = Writer.start(values, named_fraction=0.0)
     supplier, customer = writer.parties
     blocks = [f"# Service agreement between {supplier} and {customer}"]
     for number, kind in enumerate(rng.sample(clause_types(), n_sections), start=1):
@@ -65,7 +65,7 @@ def clauses(values: Values, n: int) -> list[dict[str, str]]:
     """Write labelled clauses to paraphrase."""
     rows = []
     for kind in _spread(n, values.rng):
-        clause = Writer.start(values, role_fraction=0.25).clause(kind)
+        clause = Writer.start(values, named_fraction=0.0).clause(kind)
         rows.append({"original": clause.wording(values.rng), "label": kind.label})
     return rows
 
@@ -76,7 +76,7 @@ def seeds(values: Values, n: int) -> list[dict[str, str]]:
     for label in labels():
         kinds = [kind for kind in clause_types() if kind.label == label]
         for i in range(n // len(labels())):
-            clause = Writer.start(values, role_fraction=0.25).clause(kinds[i % len(kinds)])
+            clause = Writer.start(values, named_fraction=0.0).clause(kinds[i % len(kinds)])
             rows.append({"seed": clause.wording(values.rng), "label": label})
     values.rng.shuffle(rows)
     return rows
@@ -87,7 +87,7 @@ def instructions(values: Values, n: int) -> list[dict[str, str]]:
     rng = values.rng
     rows = []
     for i, kind in enumerate(_spread(n, rng)):
-        clause = Writer.start(values, role_fraction=0.25).clause(kind)
+        clause = Writer.start(values, named_fraction=0.0).clause(kind)
         item = None if i % 4 == 3 else rng.choice(kind.items)
         rows.append({"prompt": request(clause, item, clause_name(clause, rng), rng)})
     return rows

@@ -23,6 +23,9 @@ CLAUSES_PATH = Path(__file__).with_name("clauses.txt")
 HELD_OUT_EVERY = 5
 """One value in this many is held out for the demo sources."""
 
+NAMED_FRACTION = 0.15
+"""Share of parties and products that have a name beside their role, in training."""
+
 _SLOT = re.compile(r"\{([a-z_]+?)(\d*)\}")
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
@@ -35,14 +38,6 @@ _ONSETS = (
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ia", "or", "ar", "en")
 _CODAS = ("n", "r", "l", "x", "s", "th", "nd", "rn", "lt", "m", "v", "t")
 _ENDINGS = ("a", "o", "en", "ia", "is", "on", "ex", "ar", "um", "el", "ix", "or")
-_SUPPLIER_TRADES = (
-    "Software", "Data", "Design", "Robotics", "Networks", "Security", "Consulting", "Engineering",
-    "Logistics", "Systems",
-)
-_CUSTOMER_TRADES = (
-    "Foods", "Energy", "Medical", "Textiles", "Printing", "Optics", "Transport", "Tools", "Trading",
-    "Media",
-)
 _PRODUCTS = (
     "Portal", "Platform", "Suite", "Cloud", "Ledger", "Gateway", "Archive", "Monitor",
     "Planner", "Desk", "Hub", "Console", "Tracker", "Scheduler", "Manager",
@@ -121,12 +116,12 @@ class Values:
         return self._take(lambda: self._syllables(1, _ENDINGS))
 
     def supplier(self) -> str:
-        """Make a company that sells services: its trade, then its name."""
-        return f"{self.rng.choice(_SUPPLIER_TRADES)} {self.name()}"
+        """Make a party that sells services, such as `the Supplier Krixum`."""
+        return f"{self.rng.choice(_ROLES)[0]} {self.name()}"
 
     def customer(self) -> str:
-        """Make a company of another trade."""
-        return f"{self.rng.choice(_CUSTOMER_TRADES)} {self.name()}"
+        """Make the party on the other side."""
+        return f"{self.rng.choice(_ROLES)[1]} {self.name()}"
 
     def city(self) -> str:
         """Make the name of a town."""
@@ -137,8 +132,10 @@ class Values:
         return f"{self.rng.choice(_COUNTRY_PREFIXES)} {self.name()}"
 
     def system(self) -> str:
-        """Make a product such as `the Portal Orvatec`."""
-        return f"the {self.rng.choice(_PRODUCTS)} {self.name()}"
+        """Make a product such as `the Portal`, in training sometimes with a name."""
+        product = f"the {self.rng.choice(_PRODUCTS)}"
+        is_named = self.split == "train" and self.rng.random() < NAMED_FRACTION
+        return f"{product} {self.name()}" if is_named else product
 
     def money(self) -> str:
         """Make an amount in one of several notations."""
@@ -348,12 +345,13 @@ class Writer:
     parties: tuple[str, str]
 
     @staticmethod
-    def start(values: Values, role_fraction: float = 0.3) -> Writer:
-        """Choose the parties: roles such as `the Supplier`, or company names."""
+    def start(values: Values, named_fraction: float = NAMED_FRACTION) -> Writer:
+        """Choose the parties: roles such as `the Supplier`, by themselves or with names."""
         rng = values.rng
-        if rng.random() < role_fraction:
-            return Writer(values, rng.choice(_ROLES))
-        return Writer(values, (values.supplier(), values.customer()))
+        supplier, customer = rng.choice(_ROLES)
+        if rng.random() < named_fraction:
+            supplier, customer = f"{supplier} {values.name()}", f"{customer} {values.name()}"
+        return Writer(values, (supplier, customer))
 
     def clause(self, kind: ClauseType) -> Clause:
         """Fill the slots of one clause type."""

@@ -25,8 +25,8 @@ from seedbed_backend.engine.base import Engine
 from seedbed_backend.engine.llama_cpp import LlamaCpp
 from seedbed_backend.filters import ScreenContext, configure
 from seedbed_backend.filters.base import Encoder
+from seedbed_backend.generation import build_request
 from seedbed_backend.parsing import parse
-from seedbed_backend.prompting import build_request
 
 logger = logging.getLogger(__name__)
 SOURCES = Path(__file__).resolve().parents[1] / "sources"

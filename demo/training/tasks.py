@@ -33,7 +33,7 @@ from seedbed.techniques import dpo, expand, paraphrase, qa
 FLAWED_FRACTION = 0.16
 """Share of answers that are wrong on purpose, per task."""
 
-LONG_ANSWER_FRACTION = 0.7
+LONG_ANSWER_FRACTION = 0.9
 """Share of full sentences among the answers, where a bare value would do as well."""
 
 BROKEN_FRACTION = 0.02
@@ -198,9 +198,7 @@ def grounded_answer(clause: Clause, index: int, item: Item, rng: random.Random) 
 def passage_of(clauses: Sequence[Clause], texts: Sequence[str], rng: random.Random) -> str:
     """Lay clauses out as part of a contract: numbered headings or none, paragraphs apart."""
     number = rng.randint(1, 20)
-    style = rng.choice(("headings", "headings", "plain", "numbered", "joined"))
-    if style == "joined":
-        return " ".join(texts)
+    style = rng.choice(("headings", "headings", "headings", "headings", "plain", "numbered"))
     blocks: list[str] = []
     if rng.random() < 0.15:
         parties = f"{clauses[0].values['supplier']} and {clauses[0].values['customer']}"
@@ -208,8 +206,8 @@ def passage_of(clauses: Sequence[Clause], texts: Sequence[str], rng: random.Rand
             rng.choice((f"Service agreement between {parties}", f"# Contract of {parties}"))
         )
     for i, (clause, text) in enumerate(zip(clauses, texts, strict=True)):
-        if style == "headings" and (i > 0 or rng.random() < 0.8):
-            mark = rng.choice(("", "", "## "))
+        if style == "headings" and (i > 0 or rng.random() < 0.9):
+            mark = rng.choice(("", "## ", "## "))
             blocks.append(f"{mark}{number + i}. {rng.choice(clause.kind.titles)}")
         blocks.append(f"{number}.{i + 1} {text}" if style == "numbered" else text)
     return "\n\n".join(blocks)
@@ -218,8 +216,8 @@ def passage_of(clauses: Sequence[Clause], texts: Sequence[str], rng: random.Rand
 def qa_sample(values: Values) -> Sample:
     """Ask about one clause of a passage, answer, and quote."""
     rng = values.rng
-    writer = Writer.start(values, role_fraction=0.3)
-    kinds = rng.sample(clause_types(), rng.choice((1, 2, 2, 3, 3, 4, 4, 5)))
+    writer = Writer.start(values)
+    kinds = rng.sample(clause_types(), rng.choice((1, 2, 2, 3, 3)))
     clauses = [writer.clause(kind) for kind in kinds]
     wordings = [rng.randrange(len(kind.wordings)) for kind in kinds]
     texts = [c.wording(rng, i) for c, i in zip(clauses, wordings, strict=True)]
@@ -232,7 +230,8 @@ def qa_sample(values: Values) -> Sample:
     quote = _best_quote(texts[at], _used(clause, answer))
     prompt = qa.TECHNIQUE.prompt(SourceTask.of({"passage": passage}))
     answer, quote = _flaw_qa(answer, quote, clause, values, prompt, item, wordings[at])
-    fields = {"question": question, "answer": answer, "quote": quote}
+    given = {"question": question, "answer": answer, "quote": quote}
+    fields = {f.name: given[f.name] for f in qa.TECHNIQUE.output_fields}
     return Sample("qa", prompt, answer_json(fields), _used(clause, " ".join(fields.values())))
 
 

@@ -9,6 +9,7 @@ import csv
 import logging
 import math
 import random
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,14 +36,14 @@ LENGTH_STEP = 32
 PROMPT_WEIGHT = 0.1
 """Loss weight of a token of the user's turn; the answer weighs 1, the system prompt nothing."""
 
-WEIGHTS = {"paraphrase": 0.36, "qa": 0.27, "dpo": 0.25, "expand": 0.12}
+SLOT_WEIGHT = 3.0
+"""Loss weight of the values that an answer repeats: a wrong one spoils it."""
+
+WEIGHTS = {"paraphrase": 0.27, "qa": 0.45, "dpo": 0.18, "expand": 0.10}
 """Share of each task in the samples."""
 
 WARM_UP_WEIGHTS = {"echo": 0.05, "values": 0.15, "paraphrase": 0.55, "qa": 0.1, "dpo": 0.15}
 """Shares at the beginning: short samples, from which copying is learnt soonest."""
-
-WARM_UP_FRACTION = 0.15
-"""Share of the time that uses `WARM_UP_WEIGHTS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,9 @@ def encode(tokenizer: Tokenizer, one: Sample, *, with_slots: bool = False) -> En
     slots: list[tuple[int, int]] = []
     if with_slots:
         for value in one.values:
-            at = one.answer.find(value)
-            if at >= 0:
-                inside = [
-                    i for i, (a, b) in enumerate(answer.offsets) if b > at and a < at + len(value)
-                ]
+            for match in re.finditer(re.escape(value), one.answer):
+                at, stop = match.span()
+                inside = [i for i, (a, b) in enumerate(answer.offsets) if b > at and a < stop]
                 slots.append((len(prompt) + inside[0], len(prompt) + inside[-1] + 1))
     user_start = len(tokenizer.encode(chat(one.prompt).split("<|im_start|>user")[0]).ids)
     return Encoded(ids, len(prompt), user_start, tuple(slots))
@@ -99,7 +98,7 @@ def _example(task: str, tokenizer: Tokenizer, rng: random.Random) -> Encoded:
         return echo(rng, tokenizer.get_vocab_size())
     if task == "values":
         return shuffled_values(tokenizer, rng)
-    return encode(tokenizer, sample(task, rng))
+    return encode(tokenizer, sample(task, rng), with_slots=True)
 
 
 def batches(
@@ -131,6 +130,8 @@ def to_tensors(batch: list[Encoded], padding: int) -> tuple[Tensor, Tensor, Tens
         targets[row, :n] = torch.tensor(one.ids[1:])
         weights[row, one.user_start : n] = PROMPT_WEIGHT
         weights[row, one.start - 1 : n] = 1.0
+        for begin, end in one.slots:
+            weights[row, begin - 1 : end - 1] = SLOT_WEIGHT
     return inputs, targets, weights
 
 
@@ -142,7 +143,7 @@ def weighted_loss(model: Llama, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[T
         logits = model.logits(model.hidden(inputs).flatten(0, 1)[keep])
     losses = F.cross_entropy(logits.float(), targets.flatten()[keep], reduction="none")
     flat = weights.flatten()[keep]
-    answer = losses.detach()[flat == 1.0].mean()
+    answer = losses.detach()[flat >= 1.0].mean()
     return (losses * flat).sum() / flat.sum(), answer
 
 
@@ -162,9 +163,9 @@ def schedule(done: float) -> float:
     """Return the factor on the learning rate when the fraction `done` of the time has passed."""
     if done < 0.01:
         return max(0.05, done / 0.01)
-    if done < 0.45:
+    if done < 0.3:
         return 1.0
-    return max(0.02, 0.5 * (1 + math.cos(math.pi * (done - 0.45) / 0.55)))
+    return max(0.02, 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7)))
 
 
 @torch.no_grad()
@@ -192,6 +193,15 @@ def evaluate(model: Llama, tokenizer: Tokenizer, n_samples: int = 24) -> dict[st
     return scores
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of a run: tokens in a batch, seed, share of the time with short samples."""
+
+    n_tokens: int
+    seed: int
+    warm_up_fraction: float
+
+
 @dataclass(slots=True)
 class Clock:
     """Wall time of a run, in seconds."""
@@ -210,11 +220,9 @@ class Clock:
         return self.elapsed / self.total
 
 
-def train(
-    model: Llama, tokenizer: Tokenizer, clock: Clock, out: Path, n_tokens: int, seed: int
-) -> None:
+def train(model: Llama, tokenizer: Tokenizer, clock: Clock, out: Path, plan: Plan) -> None:
     """Train until the time is over; write checkpoints and the loss curve beside them."""
-    rng = random.Random(seed)
+    rng = random.Random(plan.seed)
     padding = tokenizer.token_to_id(END_OF_TEXT)
     optimisers = optimizers(model)
     base_rates = [[g["lr"] for g in o.param_groups] for o in optimisers]
@@ -226,8 +234,10 @@ def train(
         log = csv.writer(file)
         log.writerow(["seconds", "step", "tokens", "answer_loss", *(f"slots_{t}" for t in TASKS)])
         while clock.done < 1:
-            weights = WARM_UP_WEIGHTS if clock.done < WARM_UP_FRACTION else WEIGHTS
-            for batch in batches(tokenizer, rng, n_tokens, weights, model.config.context_length):
+            weights = WARM_UP_WEIGHTS if clock.done < plan.warm_up_fraction else WEIGHTS
+            for batch in batches(
+                tokenizer, rng, plan.n_tokens, weights, model.config.context_length
+            ):
                 factor = schedule(clock.done)
                 for optimiser, rates in zip(optimisers, base_rates, strict=True):
                     for group, rate in zip(optimiser.param_groups, rates, strict=True):
@@ -272,8 +282,11 @@ def save(model: Llama, path: Path) -> None:
 @click.option("--out", default=HERE / "run", type=click.Path(path_type=Path), help="Output folder.")
 @click.option("--resume", default=None, type=click.Path(path_type=Path), help="Start from weights.")
 @click.option("--tokens", default=4096, help="Tokens in a batch.")
+@click.option("--warm-up", default=0.1, help="Share of the time with short samples and echoes.")
 @click.option("--seed", default=11, help="Seed of the generated text.")
-def main(minutes: float, out: Path, resume: Path | None, tokens: int, seed: int) -> None:
+def main(
+    minutes: float, out: Path, resume: Path | None, tokens: int, warm_up: float, seed: int
+) -> None:
     """Train the demo model."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(2)
@@ -284,7 +297,8 @@ def main(minutes: float, out: Path, resume: Path | None, tokens: int, seed: int)
     if resume:
         model.load_state_dict(torch.load(resume, weights_only=True))
     logger.info("%d parameters", sum(p.numel() for p in model.parameters()))
-    train(model, tokenizer, Clock(minutes * 60, time.monotonic()), out, tokens, seed)
+    plan = Plan(tokens, seed, warm_up)
+    train(model, tokenizer, Clock(minutes * 60, time.monotonic()), out, plan)
 
 
 if __name__ == "__main__":
