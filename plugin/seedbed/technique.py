@@ -121,10 +121,10 @@ class Technique:
         Raises RecipeError when a template names something that does not exist.
         """
         own_label = source.fields.get(self.label_field, "")
-        values: dict[str, Any] = {f.name: "" for f in self.source_fields}
-        values |= dict(source.fields)
+        absent = {f.name: "" for f in self.source_fields}
+        values: dict[str, Any] = absent | dict(source.fields)
         values |= {
-            "peers": [dict(p.fields) for p in peers],
+            "peers": [absent | dict(peer.fields) for peer in peers],
             "labels": [own_label] if own_label else list(labels),
             "glossary": list(glossary),
             "style_guide": [dict(r) for r in (style_guide or self.style_guide)],

@@ -95,6 +95,11 @@ def test_prompt_with_everything(spec):
     assert all("{{" not in m.content and "{%" not in m.content for m in prompt.messages)
 
 
+def test_peers_need_required_fields_only(spec):
+    peers = [source_of(spec, is_full=False), source_of(spec, is_full=True)]
+    assert spec.prompt(source_of(spec, is_full=False), peers=peers).messages
+
+
 def test_labelled_source_steers_the_answer_to_its_label(spec):
     fields = {spec.text_field: "x"}
     if spec.label_field:
