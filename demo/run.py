@@ -34,6 +34,7 @@ from seedbed_backend.stack.stack import Stack
 
 HERE = Path(__file__).parent
 POLL_SECONDS = 0.5
+TELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ def _wait(stack: Stack, backend: BackendClient, runs: Mapping[str, str], console
     with Progress(*columns, console=console) as progress:
         bars = {name: progress.add_task(name, total=None) for name in runs}
         waiting = dict(runs)
+        last_told = time.monotonic()
         while waiting:
             check_alive(stack)
             for name, run_id in list(waiting.items()):
@@ -152,6 +154,10 @@ def _wait(stack: Stack, backend: BackendClient, runs: Mapping[str, str], console
                 if run["state"] in FINAL_STATES:
                     progress.stop_task(bars[name])
                     del waiting[name]
+            if not console.is_terminal and time.monotonic() - last_told > TELL_SECONDS:
+                last_told = time.monotonic()  # a terminal shows the bars instead
+                told = (progress.tasks[bars[name]].description for name in waiting)
+                console.print("  " + " | ".join(" ".join(text.split()) for text in told))
             time.sleep(POLL_SECONDS)
 
 
