@@ -30,7 +30,7 @@ from screened import screened
 from seedbed.records import Prompt, SourceTask
 from seedbed.techniques import dpo, expand, paraphrase, qa
 
-FLAWED_FRACTION = 0.16
+FLAWED_FRACTION = 0.08
 """Share of answers that are wrong on purpose, per task."""
 
 LONG_ANSWER_FRACTION = 0.9

@@ -39,7 +39,7 @@ PROMPT_WEIGHT = 0.1
 SLOT_WEIGHT = 3.0
 """Loss weight of the values that an answer repeats: a wrong one spoils it."""
 
-WEIGHTS = {"paraphrase": 0.27, "qa": 0.45, "dpo": 0.18, "expand": 0.10}
+WEIGHTS = {"paraphrase": 0.30, "qa": 0.45, "dpo": 0.13, "expand": 0.12}
 """Share of each task in the samples."""
 
 WARM_UP_WEIGHTS = {"echo": 0.05, "values": 0.15, "paraphrase": 0.55, "qa": 0.1, "dpo": 0.15}
@@ -163,9 +163,9 @@ def schedule(done: float) -> float:
     """Return the factor on the learning rate when the fraction `done` of the time has passed."""
     if done < 0.01:
         return max(0.05, done / 0.01)
-    if done < 0.3:
+    if done < 0.55:
         return 1.0
-    return max(0.02, 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7)))
+    return max(0.02, 0.5 * (1 + math.cos(math.pi * (done - 0.55) / 0.45)))
 
 
 @torch.no_grad()
