@@ -29,7 +29,9 @@ from seedbed_backend.generation import build_request
 from seedbed_backend.parsing import parse
 
 logger = logging.getLogger(__name__)
-SOURCES = Path(__file__).resolve().parents[1] / "sources"
+DEMO = Path(__file__).resolve().parents[1]
+SOURCES = DEMO / "sources"
+PASSAGE_WORDS = 60  # as `make demo` cuts the contracts
 FILES = {
     "paraphrase": (SOURCES / "clauses.jsonl",),
     "qa": tuple(sorted((SOURCES / "contracts").glob("*.md"))),
@@ -64,8 +66,10 @@ def _plan(name: str, sources: Sequence[SourceTask], temperature: float | None) -
     labels = (
         sorted({s.fields[technique.label_field] for s in sources}) if technique.label_field else []
     )
-    sampling = {} if temperature is None else {"temperature": temperature}
-    return recipe.parse({"technique": name, "labels": labels, "sampling": sampling})
+    plan = recipe.load(DEMO / "recipes" / f"{name}.yaml").model_dump(mode="json")
+    if temperature is not None:
+        plan["sampling"]["temperature"] = temperature
+    return recipe.parse(plan | {"labels": labels})
 
 
 def measure(
@@ -77,7 +81,8 @@ def measure(
     temperature: float | None,
 ) -> Outcome:
     """Complete `n_each` times for each of `n_sources` random sources, parse and filter."""
-    found = list(ingest.ingest(FILES[name], registry.technique(name)).sources)
+    technique = registry.technique(name)
+    found = list(ingest.ingest(FILES[name], technique, n_words=PASSAGE_WORDS).sources)
     plan = _plan(name, found, temperature)
     sources = {s.id: s for s in found}
     chosen = random.Random(4).sample(sorted(sources), min(n_sources, len(sources)))
@@ -127,7 +132,7 @@ def _row(candidate: Candidate, drop: str) -> dict[str, object]:
 @click.option("--technique", "names", multiple=True, default=tuple(FILES))
 @click.option("--sources", "n_sources", default=24, help="Sources for each technique.")
 @click.option("--each", "n_each", default=4, help="Completions for each source.")
-@click.option("--temperature", type=float, default=None, help="Instead of the technique's own.")
+@click.option("--temperature", type=float, default=None, help="Instead of the recipe's.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the rows.")
 def main(
     model: Path,
