@@ -27,9 +27,9 @@ from tasks import clause_name, request
 
 SEED = 2026
 N_CONTRACTS = 14
-N_CLAUSES = 48
+N_CLAUSES = 96
 N_SEEDS = 40
-N_INSTRUCTIONS = 24
+N_INSTRUCTIONS = 48
 
 
 @dataclass(frozen=True, slots=True)

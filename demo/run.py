@@ -55,7 +55,7 @@ SOURCES = HERE / "sources"
 PASSAGE_WORDS = 60
 """Short passages: the demo model is small. A real model takes the default of 150 words and more."""
 DEMO = (
-    DemoProject("paraphrase", (SOURCES / "clauses.jsonl",), 40),
+    DemoProject("paraphrase", (SOURCES / "clauses.jsonl",), 30),
     DemoProject("qa", tuple(sorted((SOURCES / "contracts").glob("*.md"))), 60),
     DemoProject("dpo", (SOURCES / "instructions.jsonl",), 24),
     DemoProject("expand", (SOURCES / "seeds.jsonl",), 40),

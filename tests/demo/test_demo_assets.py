@@ -48,9 +48,9 @@ def test_contracts_have_the_promised_length() -> None:
 @pytest.mark.parametrize(
     ("name", "n_rows", "fields"),
     [
-        ("clauses.jsonl", 48, {"original", "label"}),
+        ("clauses.jsonl", 96, {"original", "label"}),
         ("seeds.jsonl", 40, {"seed", "label"}),
-        ("instructions.jsonl", 24, {"prompt"}),
+        ("instructions.jsonl", 48, {"prompt"}),
     ],
 )
 def test_jsonl_sources(name: str, n_rows: int, fields: set[str]) -> None:
