@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import click
+
 from tasks import TASKS
 
 HERE = Path(__file__).parent

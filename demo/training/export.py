@@ -10,9 +10,10 @@ import click
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
+from tokenizers import Tokenizer
+
 from model import Llama, ModelConfig, load_model
 from tokenizer import CHAT_TEMPLATE, END_OF_TEXT, IM_END, SPECIAL_TOKENS, load_tokenizer
-from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).parent

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 
 import click
 import numpy as np
-from grammar import Clause, ClauseType, Item, Values, Writer, capitalised, clause_types, sentence
 from numpy.typing import NDArray
-from screened import PATH
 
+from grammar import Clause, ClauseType, Item, Values, Writer, capitalised, clause_types, sentence
+from screened import PATH
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Candidate, SourceTask
 from seedbed_backend.filters import Filter, ScreenContext, configure

@@ -26,7 +26,6 @@ from grammar import (
     sentences,
 )
 from screened import screened
-
 from seedbed.records import Prompt, SourceTask
 from seedbed.techniques import dpo, expand, paraphrase, qa
 

@@ -18,13 +18,13 @@ from pathlib import Path
 import click
 import torch
 import torch.nn.functional as F
-from grammar import Values
-from tasks import TASKS, Sample, chat, sample
-from tokenizer import END_OF_TEXT, IM_END, load_tokenizer
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from grammar import Values
 from model import Llama, ModelConfig
+from tasks import TASKS, Sample, chat, sample
+from tokenizer import END_OF_TEXT, IM_END, load_tokenizer
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).parent

@@ -11,6 +11,7 @@ import click
 import numpy as np
 import torch
 from llama_cpp import Llama as LlamaCpp
+
 from model import load_model
 from tasks import TASKS, chat, sample
 from tokenizer import load_tokenizer
