@@ -37,7 +37,7 @@ def publish_survivors(services: Services, run: Run) -> int:
     while chunk := list(islice(remaining, CHUNK)):
         present = server.tasks_by_cid(project.review_project, [s.candidate.id for s in chunk])
         missing = [s for s in chunk if s.candidate.id not in present]
-        tasks = [review_task(project, run, s) for s in missing]
+        tasks = [review_task(project, run, recipe, s) for s in missing]
         ids = server.import_tasks(project.review_project, tasks)
         present |= {s.candidate.id: id_ for s, id_ in zip(missing, ids, strict=True)}
         store.set_review_tasks(present)
@@ -56,9 +56,10 @@ def draw_sample(services: Services, run: Run, recipe: Recipe) -> None:
     services.store.set_draws({id_: (draw, strata[id_]) for id_, draw in draws.items()})
 
 
-def review_task(project: Project, run: Run, stored: StoredCandidate) -> dict[str, object]:
+def review_task(
+    project: Project, run: Run, recipe: Recipe, stored: StoredCandidate
+) -> dict[str, object]:
     """Build the task as Label Studio imports it, with its pre-annotation embedded."""
-    recipe = parse(project.recipe)
     return {
         "data": labeling.review_data(
             recipe.spec,
