@@ -37,13 +37,12 @@ class Services:
     @cached_property
     def engine(self) -> Engine:
         """Load the generator. Raises ModelError naming the file and what is wrong with it."""
-        return open_engine(
-            self.settings.engine,
-            model_path=self.settings.model,
-            context_length=self.settings.context_length,
-            n_threads=self.settings.n_threads,
-            n_gpu_layers=self.settings.n_gpu_layers,
-        )
+        return self._open_engine(tokenizer_only=False)
+
+    @cached_property
+    def tokenizer(self) -> Engine:
+        """Open the generator's tokenizer alone: it counts tokens, without the model's weights."""
+        return self._open_engine(tokenizer_only=True)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -65,8 +64,18 @@ class Services:
             )
         return LabelStudioServer(self.settings.label_studio_url, self.settings.label_studio_api_key)
 
+    def _open_engine(self, *, tokenizer_only: bool) -> Engine:
+        return open_engine(
+            self.settings.engine,
+            model_path=self.settings.model,
+            context_length=self.settings.context_length,
+            n_threads=self.settings.n_threads,
+            n_gpu_layers=self.settings.n_gpu_layers,
+            tokenizer_only=tokenizer_only,
+        )
+
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("engine", "store", "queues", "label_studio"):
+        for name in ("engine", "tokenizer", "store", "queues", "label_studio"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()

@@ -23,10 +23,11 @@ def open_engine(
     n_threads: int = 1,
     context_length: int = 4096,
     n_gpu_layers: int = 0,
+    tokenizer_only: bool = False,
 ) -> Engine:
     """Load a model with the engine of that name.
 
     Raises NotFoundError naming the known engines, and ModelError when the file cannot be used.
     """
     engine: type[Engine] = registry.choose(engines(), name, "engine")
-    return engine(LoadOptions(model_path, n_threads, context_length, n_gpu_layers))
+    return engine(LoadOptions(model_path, n_threads, context_length, n_gpu_layers, tokenizer_only))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from seedbed.errors import SourceError
 from seedbed.records import Completion, Prompt
 
 
@@ -27,13 +28,15 @@ class LoadOptions:
     """How a model is opened. `model_path` is None for engines without a model file.
 
     `context_length` is in tokens, 0 for what the model was trained with, which is also the most
-    that is used. `n_gpu_layers` is -1 for all of them.
+    that is used. `n_gpu_layers` is -1 for all of them. With `tokenizer_only` no weights are read:
+    the engine counts tokens, and does not generate.
     """
 
     model_path: Path | None = None
     n_threads: int = 1
     context_length: int = 4096
     n_gpu_layers: int = 0
+    tokenizer_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,33 @@ class GenerationRequest:
     wanted: tuple[tuple[str, int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an engine has done since it was loaded, for rates and forecasts.
+
+    `n_prompt_tokens` counts the prompt tokens that were evaluated (those that were reused are not);
+    `n_tokens` the generated ones. Seconds are wall time; their sum is the time spent generating.
+    """
+
+    n_prompt_tokens: int = 0
+    prompt_seconds: float = 0.0
+    n_tokens: int = 0
+    token_seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.n_prompt_tokens + other.n_prompt_tokens,
+            self.prompt_seconds + other.prompt_seconds,
+            self.n_tokens + other.n_tokens,
+            self.token_seconds + other.token_seconds,
+        )
+
+    def __sub__(self, other: Usage) -> Usage:
+        return self + Usage(
+            -other.n_prompt_tokens, -other.prompt_seconds, -other.n_tokens, -other.token_seconds
+        )
+
+
 class Engine(Protocol):
     """A loaded model. Not thread-safe; several may live in one process.
 
@@ -77,15 +107,37 @@ class Engine(Protocol):
         """Count the tokens of the rendered prompt with the model's own tokenizer."""
         ...
 
+    def excess_tokens(self, request: GenerationRequest) -> int:
+        """Return by how many tokens the prompt and its `max_tokens` exceed the context; 0 fits."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """Return what was done since the engine was loaded."""
+        ...
+
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         """Yield one completion per wanted id as it finishes, in any order.
 
-        The same request on the same model gives the same text, whatever was asked before. A
-        completion cut off by `max_tokens` or the context has finish_reason "length". Raises
-        SourceError, before anything is generated, when a prompt leaves no room in the context.
+        The same requests in the same order on the same model and settings give the same texts,
+        whatever was asked before. A completion cut off by `max_tokens` has finish_reason "length".
+        Raises SourceError, before anything is generated, when a prompt and its `max_tokens` do
+        not fit the context. Closing the iterator ends what is still being generated.
         """
         ...
 
     def close(self) -> None:
         """Free the model's memory."""
         ...
+
+
+def check_fits(engine: Engine, requests: Sequence[GenerationRequest]) -> None:
+    """Raise SourceError for the first request that does not fit the engine's context."""
+    for request in requests:
+        if excess := engine.excess_tokens(request):
+            raise SourceError(
+                f"The prompt of source {request.prompt.source_id} is {excess} tokens too long: "
+                f"{engine.count_tokens(request.prompt)} and {request.sampling.max_tokens} for the "
+                f"answer, in a context of {engine.model.context_length}.",
+                hint="Split the source, show fewer peers, or raise SEEDBED_CONTEXT_LENGTH.",
+            )

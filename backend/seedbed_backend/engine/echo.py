@@ -11,13 +11,19 @@ import hashlib
 import json
 import random
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar
 
-from seedbed.errors import SourceError
 from seedbed.records import Completion, Prompt
-from seedbed_backend.engine.base import GenerationRequest, LoadOptions, ModelInfo
+from seedbed_backend.engine.base import (
+    GenerationRequest,
+    LoadOptions,
+    ModelInfo,
+    Usage,
+    check_fits,
+)
 
 DEFAULT_CONTEXT = 8192
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -63,6 +69,7 @@ class Echo:
 
     def __init__(self, options: LoadOptions) -> None:
         self._context_length = options.context_length or DEFAULT_CONTEXT
+        self._usage = Usage()
 
     @property
     def model(self) -> ModelInfo:
@@ -75,21 +82,32 @@ class Echo:
         """Count words and punctuation marks."""
         return sum(len(_TOKEN.findall(message.content)) for message in prompt.messages)
 
+    def excess_tokens(self, request: GenerationRequest) -> int:
+        """Return by how many tokens the prompt and its `max_tokens` exceed the context; 0 fits."""
+        n_tokens = self.count_tokens(request.prompt) + request.sampling.max_tokens
+        return max(0, n_tokens - self._context_length)
+
+    @property
+    def usage(self) -> Usage:
+        """Return what was done since the engine was made."""
+        return self._usage
+
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         """Yield the completions in the order in which they are wanted."""
+        check_fits(self, requests)
+        return self._generate(requests)
+
+    def _generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         for request in requests:
-            excess = self.count_tokens(request.prompt) + 1 - self._context_length
-            if excess > 0:
-                raise SourceError(
-                    f"The prompt of source {request.prompt.source_id} is {excess} tokens too long "
-                    f"for the context of {self._context_length}.",
-                    hint="Split the source, or raise the context length.",
-                )
-        return (
-            _complete(request, wanted, self.count_tokens(request.prompt))
-            for request in requests
-            for wanted in request.wanted
-        )
+            n_prompt_tokens = self.count_tokens(request.prompt)
+            done = Usage(n_prompt_tokens=n_prompt_tokens)
+            for wanted in request.wanted:
+                started = time.perf_counter()
+                completion = _complete(request, wanted, n_prompt_tokens)
+                seconds = time.perf_counter() - started
+                self._usage += done + Usage(n_tokens=completion.n_tokens, token_seconds=seconds)
+                done = Usage()
+                yield completion
 
     def close(self) -> None:
         """Do nothing: there is nothing to free."""

@@ -24,7 +24,13 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from seedbed.errors import ModelError, SourceError
 from seedbed.records import Completion, Message, Prompt, content_id
 from seedbed_backend.engine import model_file
-from seedbed_backend.engine.base import GenerationRequest, LoadOptions, ModelInfo, SamplingParams
+from seedbed_backend.engine.base import (
+    GenerationRequest,
+    LoadOptions,
+    ModelInfo,
+    SamplingParams,
+    Usage,
+)
 from seedbed_backend.engine.grammar import gbnf
 
 logger = logging.getLogger(__name__)
@@ -80,6 +86,7 @@ class LlamaCpp:
             raise
         self._cached: list[tuple[int, ...]] = []
         self._pieces: dict[int, bytes] = {}
+        self._usage = Usage()
         self._grammars: dict[str, Any] = {}
 
     def _load(self, options: LoadOptions) -> None:
@@ -87,6 +94,7 @@ class LlamaCpp:
         api.llama_backend_init()
         _errors.clear()
         params = api.llama_model_default_params()
+        params.vocab_only = options.tokenizer_only
         params.n_gpu_layers = options.n_gpu_layers if options.n_gpu_layers >= 0 else 0x7FFFFFFF
         self._model = api.llama_model_load_from_file(str(self._path).encode(), params)
         if not self._model:
@@ -95,6 +103,13 @@ class LlamaCpp:
         self._vocab = api.llama_model_get_vocab(self._model)
         self._n_vocab = api.llama_vocab_n_tokens(self._vocab)
         self._check_generates()
+        if options.tokenizer_only:
+            n_trained = int(
+                self._metadata(f"{self._metadata('general.architecture')}.context_length")
+            )
+            self._n_context = min(options.context_length or n_trained, n_trained)
+            self._load_template()
+            return
         self._context = api.llama_init_from_model(self._model, self._context_params(options))
         if not self._context:
             raise self._refused(
@@ -169,6 +184,16 @@ class LlamaCpp:
     def count_tokens(self, prompt: Prompt) -> int:
         """Count the tokens of the rendered prompt, the chat template's own included."""
         return len(self._tokenize(prompt))
+
+    def excess_tokens(self, request: GenerationRequest) -> int:
+        """Return by how many tokens the prompt and its `max_tokens` exceed the context; 0 fits."""
+        n_tokens = self.count_tokens(request.prompt) + request.sampling.max_tokens
+        return max(0, n_tokens - self._n_context)
+
+    @property
+    def usage(self) -> Usage:
+        """Return what was done since the model was loaded."""
+        return self._usage
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         """Yield completions request by request; neighbours with a common start are cheapest."""
