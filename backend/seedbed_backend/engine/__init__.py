@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 from seedbed import registry
 from seedbed_backend.engine.base import Engine, LoadOptions
@@ -16,18 +16,10 @@ def engines() -> Mapping[str, type[Engine]]:
     return registry.discover("seedbed_backend.engine", "ENGINE", "seedbed.engines")
 
 
-def open_engine(
-    name: str,
-    *,
-    model_path: Path | None = None,
-    n_threads: int = 1,
-    context_length: int = 4096,
-    n_gpu_layers: int = 0,
-    tokenizer_only: bool = False,
-) -> Engine:
-    """Load a model with the engine of that name.
+def open_engine(name: str, **options: Any) -> Engine:
+    """Load a model with the engine of that name; `options` are the fields of LoadOptions.
 
-    Raises NotFoundError naming the known engines, and ModelError when the file cannot be used.
+    Raises NotFoundError naming the known engines, and ModelError when the model cannot be used.
     """
     engine: type[Engine] = registry.choose(engines(), name, "engine")
-    return engine(LoadOptions(model_path, n_threads, context_length, n_gpu_layers, tokenizer_only))
+    return engine(LoadOptions(**options))

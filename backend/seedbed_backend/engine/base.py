@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -30,6 +30,11 @@ class LoadOptions:
     `context_length` is in tokens, 0 for what the model was trained with, which is also the most
     that is used. `n_gpu_layers` is -1 for all of them. With `tokenizer_only` no weights are read:
     the engine counts tokens, and does not generate.
+
+    Engines that ask servers take `endpoints`, their base URLs (http://host:port/v1); the model's
+    name there ("" for the first that a server lists); the API key ("" for none); and how many
+    completions each server works on at once. `allow_public_endpoints` lets data leave the local
+    network.
     """
 
     model_path: Path | None = None
@@ -37,6 +42,11 @@ class LoadOptions:
     context_length: int = 4096
     n_gpu_layers: int = 0
     tokenizer_only: bool = False
+    endpoints: tuple[str, ...] = ()
+    endpoint_model: str = ""
+    endpoint_api_key: str = field(default="", repr=False)
+    endpoint_concurrency: int = 4
+    allow_public_endpoints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
