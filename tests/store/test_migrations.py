@@ -13,18 +13,25 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from seedbed.errors import ServiceError, UserError
-from seedbed_backend.store import Store
+from seedbed_backend.store import Effort, Store
 from seedbed_backend.store.schema import metadata
 from seedbed_backend.store.store import alembic_config
 
 MIGRATE = """
 import sys
-from seedbed_backend.store import Store
+from seedbed_backend.store import Effort, Store
 store = Store.open(sys.argv[1])
 store.migrate()
 store.check()
 store.close()
 """
+
+FIRST_VERSION = (
+    "INSERT INTO recipes VALUES ('r', '{}', '2025')",
+    "INSERT INTO projects VALUES ('p', 'P', 'qa', 'r', 'http://localhost', 1, 2, '2025')",
+    "INSERT INTO runs VALUES ('run', 'p', 'r', 5, 25, 'generating', 1, '', '', '2025', NULL, '')",
+    """INSERT INTO batches VALUES ('b', 'run', 1, '[["s1", 0, 4], ["s2", 0, 3]]', 'queued')""",
+)
 
 
 def test_tables_and_migrations_agree(store: Store):
@@ -43,8 +50,22 @@ def test_downgrade_leaves_nothing(store: Store):
 def test_migrate_again_changes_nothing(store: Store):
     before = store.revision()
     store.migrate()
-    assert store.revision() == before == "0001"
+    assert store.revision() == before == "0002"
     store.check()
+
+
+def test_runs_of_the_first_version_go_on(open_store: Callable[[], Store]):
+    store = open_store()
+    config = alembic_config()
+    with store._write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in FIRST_VERSION:
+            connection.execute(text(statement))
+    store.migrate()
+    assert store.run("run").kind == "run"
+    assert store.run_sources("run") == {"s1": 0, "s2": 0}
+    assert store.batch("b").effort == Effort()
 
 
 def test_check_says_when_empty(open_store: Callable[[], Store]):
@@ -71,7 +92,7 @@ def test_threads_may_migrate_at_once(url: str):
         return revision
 
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(migrate, range(4))) == {"0001"}
+        assert set(pool.map(migrate, range(4))) == {"0002"}
 
 
 def test_processes_may_migrate_at_once(url: str):

@@ -85,3 +85,18 @@ def test_a_source_learns_its_task_once(world: World):
     assert world.store.source_by_task("p1", 99) is None
     assert world.store.source("p1", one.id) == one
     assert world.store.source("p1", "nope") is None
+
+
+def test_only_the_sources_asked_for(world: World):
+    first, second = world.sources
+    assert world.store.sources("p1", [second.id, "nope"]) == [second]
+    assert world.store.sources("p1", [second.id, first.id]) == [first, second]
+    assert world.store.sources("p1", []) == []
+    assert world.store.source_groups("p1") == {first.id: "a", second.id: ""}
+    assert world.store.count_sources("p1") == 2
+
+
+def test_a_recipe_of_a_trial_is_kept(world: World):
+    world.store.save_recipe("r9", {"technique": "paraphrase"})
+    world.store.save_recipe("r9", {"technique": "qa"})
+    assert world.store.recipe("r9") == {"technique": "paraphrase"}

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from seedbed.errors import NotFoundError, UserError
-from seedbed_backend.store import Batch, Run
-from store.world import World
+from seedbed_backend.store import Batch, Effort, Run
+from store.world import World, completion
 
 
 def test_run_is_created_once(world: World):
@@ -79,3 +79,66 @@ def test_exactly_one_caller_advances(world: World):
     assert (sum(batch), sum(run)) == (1, 1)
     assert not world.store.advance_batch("b1", "queued", "generated")
     assert world.store.run("run1") == replace(world.run, state="publishing", wave=1)
+
+
+def test_a_run_knows_its_sources_and_by_how_much_some_are_too_long(world: World):
+    fits, too_long = (source.id for source in world.sources)
+    run = Run("run2", "p1", "r1", 1, 5)
+    assert world.store.create_run(run, {fits: 0, too_long: 12})
+    assert world.store.run_sources("run2") == {fits: 0, too_long: 12}
+    assert not world.store.create_run(run, {"other": 0})
+    assert "other" not in world.store.run_sources("run2")
+
+
+def test_a_warm_up_becomes_a_run_once(world: World):
+    fits, new = (source.id for source in world.sources)
+    world.store.create_run(Run("warm", "p1", "r1", 10, 50, kind="warm_up"), {fits: 0})
+    world.store.update_run("warm", state="done", finished_at="2025", outcome={"n_kept": 3})
+
+    def adopt(_: int) -> bool:
+        return world.store.adopt_run("warm", 20, 100, {fits: 0, new: 0})
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(adopt, range(4))) == 1
+    run = world.store.run("warm")
+    assert (run.kind, run.state, run.target, run.budget) == ("run", "generating", 20, 100)
+    assert (run.finished_at, run.outcome) == (None, {"n_kept": 3})
+    assert set(world.store.run_sources("warm")) == {fits, new}
+    assert not world.store.adopt_run("run1", 1, 5, {})
+
+
+def test_what_a_batch_took_adds_up(world: World):
+    source = world.sources[0].id
+    for name in ("c1", "c2"):
+        rows = [(completion(name, source), {"paraphrase": "Zwei"}, "")]
+        world.store.save_completions("run1", "b1", rows, Effort(1.5, 100, 0.5, 40, 1.0))
+    assert world.store.batch("b1").effort == Effort(3.0, 200, 1.0, 80, 2.0)
+    assert world.store.advance_batch("b1", "queued", "screened", screen_seconds=0.25)
+    assert world.store.batch("b1").screen_seconds == 0.25
+    assert world.store.batch("b1").n_attempts == 6
+
+
+def test_what_a_trial_grew_stays_apart(world: World):
+    source = world.sources[0].id
+    world.complete("c1", fields={"paraphrase": "Zwei"})
+    world.store.create_run(Run("trial", "p1", "r1", 1, 5, kind="trial"))
+    world.store.add_batches([Batch("b2", "trial", 1, ((source, 0, 1),))])
+    rows = [(completion("c2", source), {"paraphrase": "Drei"}, "")]
+    world.store.save_completions("trial", "b2", rows)
+    store = world.store
+    assert [c.candidate.id for c in store.candidates(project_id="p1")] == ["c1"]
+    assert [c.candidate.id for c in store.candidates_by_source(source, "p1")] == ["c1"]
+    assert store.funnel(project_id="p1").n_attempts == store.funnel().n_attempts == 1
+    assert [c.candidate.id for c in store.candidates(run_id="trial")] == ["c2"]
+    assert [c.candidate.id for c in store.candidates(batch_id="b2")] == ["c2"]
+    assert store.funnel(run_id="trial").n_attempts == 1
+
+
+def test_the_funnel_of_the_first_waves(world: World):
+    world.complete("c1", "c2", fields={"paraphrase": "Zwei"})
+    world.store.add_batches([Batch("b2", "run1", 2, ((world.sources[0].id, 6, 1),))])
+    rows = [(completion("c3", world.sources[0].id), None, "not_json")]
+    world.store.save_completions("run1", "b2", rows)
+    assert world.store.funnel(run_id="run1").n_attempts == 3
+    assert world.store.funnel(run_id="run1", until_wave=1).n_attempts == 2
+    assert world.store.funnel(run_id="run1", until_wave=0).n_attempts == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 from sqlalchemy import (
@@ -21,16 +22,18 @@ from sqlalchemy import (
 
 from seedbed.errors import NotFoundError
 from seedbed.records import Candidate, Completion, Decision
-from seedbed_backend.store.database import Database, insert_new, not_found
+from seedbed_backend.store.database import N_IDS_PER_QUERY, Database, insert_new, not_found
 from seedbed_backend.store.projects import source_from
 from seedbed_backend.store.records import (
     CandidateState,
+    Effort,
     Funnel,
     FunnelRow,
     StateChange,
     StoredCandidate,
 )
 from seedbed_backend.store.schema import (
+    batches_table,
     completions_table,
     decisions_table,
     runs_table,
@@ -38,9 +41,6 @@ from seedbed_backend.store.schema import (
     verdicts_table,
 )
 from seedbed_backend.store.verdicts import verdict_from
-
-N_IDS_PER_QUERY = 1000
-"""How many ids go into one IN list; both databases accept at least 32,766 parameters."""
 
 
 class CandidateStore(Database):
@@ -51,11 +51,13 @@ class CandidateStore(Database):
         run_id: str,
         batch_id: str,
         rows: Sequence[tuple[Completion, Mapping[str, str] | None, str]],
+        effort: Effort | None = None,
     ) -> int:
         """Add (completion, parsed fields, reason) rows that are not there yet and count them.
 
         Without fields the completion is dropped at "format" for that reason; with fields it is
-        pending. Raises NotFoundError for an unknown run.
+        pending. `effort` is what they took; the batch adds it up. Raises NotFoundError for an
+        unknown run.
         """
         with self._write() as connection:
             project_id = connection.scalar(
@@ -66,6 +68,10 @@ class CandidateStore(Database):
             where = {"project_id": project_id, "run_id": run_id, "batch_id": batch_id}
             values = [where | _completion_row(*row) for row in rows]
             values.sort(key=lambda row: str(row["id"]))
+            if effort is not None:
+                connection.execute(
+                    _ADD_EFFORT.where(batches_table.c.id == batch_id), _added(effort)
+                )
             return len(insert_new(connection, completions_table, values, completions_table.c.id))
 
     def has_completions(self, ids: Iterable[str]) -> set[str]:
@@ -92,7 +98,10 @@ class CandidateStore(Database):
         *,
         is_published: bool | None = None,
     ) -> list[StoredCandidate]:
-        """Return what matches all that is given, by id. No states means every state."""
+        """Return what matches all that is given, by id. No states means every state.
+
+        What trials grew is returned only where the run or the batch is given.
+        """
         conditions = _conditions(run_id, project_id, batch_id, states)
         if is_published is not None:
             conditions.append(completions_table.c.review_task.is_not(None) == is_published)
@@ -101,8 +110,8 @@ class CandidateStore(Database):
     def candidates_by_source(
         self, source_id: str, project_id: str, states: Sequence[CandidateState] = ()
     ) -> list[StoredCandidate]:
-        """Return what was grown from one source, by id."""
-        conditions = _conditions(None, project_id, None, states)
+        """Return what was grown from one source, by id, but for trials."""
+        conditions = _conditions(project_id=project_id, states=states)
         return self._candidates([*conditions, completions_table.c.source_id == source_id], None)
 
     def candidate(self, candidate_id: str) -> StoredCandidate:
@@ -166,9 +175,22 @@ class CandidateStore(Database):
         rows = [{"of_id": candidate_id, "new_task": task} for candidate_id, task in tasks.items()]
         return self._update_each(_SET_REVIEW_TASK, rows)
 
-    def funnel(self, run_id: str | None = None, project_id: str | None = None) -> Funnel:
-        """Count where the attempts of a run, of a project or of all are, at one moment."""
-        conditions = _conditions(run_id, project_id, None, ())
+    def funnel(
+        self,
+        run_id: str | None = None,
+        project_id: str | None = None,
+        until_wave: int | None = None,
+    ) -> Funnel:
+        """Count where the attempts of a run, of a project or of all are, at one moment.
+
+        With `until_wave`, those of the run's waves up to that one. Trials count only by their run.
+        """
+        conditions = _conditions(run_id, project_id)
+        if until_wave is not None:
+            early = select(batches_table.c.id).where(
+                batches_table.c.run_id == run_id, batches_table.c.wave <= until_wave
+            )
+            conditions.append(completions_table.c.batch_id.in_(early))
         n_attempts = select(func.count()).select_from(completions_table).where(*conditions)
         place = (completions_table.c.state, completions_table.c.stage, completions_table.c.reason)
         query = (
@@ -235,6 +257,13 @@ _STORED: Select[tuple[object, ...]] = (
     )
 )
 
+_ADD_EFFORT = update(batches_table).values(
+    {
+        column: column + bindparam(f"more_{column.name}")
+        for column in (batches_table.c[field.name] for field in fields(Effort))
+    }
+)
+
 _IS_IT = completions_table.c.id == bindparam("of_id")
 
 _SET_STATE = (
@@ -269,6 +298,10 @@ _SET_REVIEW_TASK = (
 )
 
 
+def _added(effort: Effort) -> dict[str, float]:
+    return {f"more_{name}": value for name, value in asdict(effort).items()}
+
+
 def _state_rows(changes: Sequence[StateChange]) -> list[dict[str, Any]]:
     """Return the parameters of `_SET_STATE`, in the order of ids, so that writers cannot deadlock."""
     return [
@@ -284,10 +317,10 @@ def _state_rows(changes: Sequence[StateChange]) -> list[dict[str, Any]]:
 
 
 def _conditions(
-    run_id: str | None,
-    project_id: str | None,
-    batch_id: str | None,
-    states: Sequence[CandidateState],
+    run_id: str | None = None,
+    project_id: str | None = None,
+    batch_id: str | None = None,
+    states: Sequence[CandidateState] = (),
 ) -> list[ColumnElement[bool]]:
     given = (
         (completions_table.c.run_id, run_id),
@@ -299,6 +332,9 @@ def _conditions(
     ]
     if states:
         conditions.append(completions_table.c.state.in_(states))
+    if run_id is None and batch_id is None:
+        trials = select(runs_table.c.id).where(runs_table.c.kind == "trial")
+        conditions.append(completions_table.c.run_id.not_in(trials))
     return conditions
 
 

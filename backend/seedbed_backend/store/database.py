@@ -30,6 +30,9 @@ BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
 """How long to wait for PostgreSQL to answer at all."""
 
+N_IDS_PER_QUERY = 1000
+"""How many ids go into one IN list; both databases accept at least 32,766 parameters."""
+
 N_KNOWN = 10
 """How many existing ids an error names."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
 
 from seedbed.errors import NotFoundError, UserError
 from seedbed.records import SourceTask
-from seedbed_backend.store.database import Database, insert_new, not_found
+from seedbed_backend.store.database import N_IDS_PER_QUERY, Database, insert_new, not_found
 from seedbed_backend.store.records import Project, ProjectSide, utc_now
 from seedbed_backend.store.schema import projects_table, recipes_table, sources_table
 
@@ -100,6 +100,12 @@ class ProjectStore(Database):
             raise NotFoundError(f"No recipe has the hash {recipe_hash!r}.")
         return document
 
+    def save_recipe(self, recipe_hash: str, document: Mapping[str, Any]) -> None:
+        """Keep a recipe that no project has, for a trial."""
+        row = {"hash": recipe_hash, "document": dict(document), "created_at": utc_now()}
+        with self._write() as connection:
+            insert_new(connection, recipes_table, [row], recipes_table.c.hash)
+
     def add_sources(self, project_id: str, sources: Sequence[SourceTask]) -> int:
         """Add the sources that are not there yet and count them.
 
@@ -129,15 +135,41 @@ class ProjectStore(Database):
                 connection.execute(_LINK_SOURCE, linked)
         return len(new)
 
-    def sources(self, project_id: str) -> list[SourceTask]:
-        """Return the sources of a project in the order in which they were added."""
+    def sources(self, project_id: str, ids: Collection[str] | None = None) -> list[SourceTask]:
+        """Return the sources of a project, or those of the given ids, as they were added."""
         query = (
             select(sources_table)
             .where(sources_table.c.project_id == project_id)
             .order_by(sources_table.c.seq)
         )
         with self._read() as connection:
-            return [source_from(row) for row in connection.execute(query).mappings()]
+            if ids is None:
+                return [source_from(row) for row in connection.execute(query).mappings()]
+            wanted = sorted(set(ids))
+            found = [
+                row
+                for start in range(0, len(wanted), N_IDS_PER_QUERY)
+                for row in connection.execute(
+                    query.where(sources_table.c.id.in_(wanted[start : start + N_IDS_PER_QUERY]))
+                ).mappings()
+            ]
+        return [source_from(row) for row in sorted(found, key=lambda row: row[_SEQ])]
+
+    def source_groups(self, project_id: str) -> dict[str, str]:
+        """Return the group of every source of a project by its id, as they were added."""
+        query = (
+            select(sources_table.c.id, sources_table.c.group_name)
+            .where(sources_table.c.project_id == project_id)
+            .order_by(sources_table.c.seq)
+        )
+        with self._read() as connection:
+            return {row.id: row.group_name for row in connection.execute(query)}
+
+    def count_sources(self, project_id: str) -> int:
+        """Count the sources of a project."""
+        query = select(func.count()).where(sources_table.c.project_id == project_id)
+        with self._read() as connection:
+            return connection.scalar(query) or 0
 
     def source(self, project_id: str, source_id: str) -> SourceTask | None:
         """Return one source by its content id."""
@@ -163,6 +195,8 @@ class ProjectStore(Database):
             row = connection.execute(query).mappings().one_or_none()
         return None if row is None else source_from(row)
 
+
+_SEQ = sources_table.c.seq
 
 _PROJECTS = select(projects_table, recipes_table.c.document).join(recipes_table)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from seedbed.records import Candidate, Completion, Verdict
 
+RunKind = Literal["run", "warm_up", "trial"]
 RunState = Literal["generating", "publishing", "done", "short", "failed"]
 BatchState = Literal["queued", "generated", "screened"]
 CandidateState = Literal["pending", "kept", "dropped", "survivor"]
@@ -43,6 +44,8 @@ class Run:
     """One request to grow `target` survivors, with at most `budget` completions.
 
     `wave` counts the rounds of generation so far. "short" is a run that ended below its target.
+    A "warm_up" is the first wave of a run that has not been asked for yet: the next run takes it
+    over. A "trial" tries a prompt and is never published. `outcome` says what either found.
     """
 
     id: str
@@ -57,17 +60,50 @@ class Run:
     created_at: str = field(default_factory=utc_now)
     finished_at: str | None = None
     error: str = ""
+    kind: RunKind = "run"
+    outcome: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What generating took. `seconds` is wall time in all; the rest as an engine's `Usage` has it."""
+
+    seconds: float = 0.0
+    n_prompt_tokens: int = 0
+    prompt_seconds: float = 0.0
+    n_tokens: int = 0
+    token_seconds: float = 0.0
+
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(
+            self.seconds + other.seconds,
+            self.n_prompt_tokens + other.n_prompt_tokens,
+            self.prompt_seconds + other.prompt_seconds,
+            self.n_tokens + other.n_tokens,
+            self.token_seconds + other.token_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one job generates. `items` are (source id, first completion index, count)."""
+    """What one job generates. `items` are (source id, first completion index, count).
+
+    `effort` grows with every completion that is stored; `screen_seconds` is what the filters took
+    that look at one candidate.
+    """
 
     id: str
     run_id: str
     wave: int
     items: tuple[tuple[str, int, int], ...]
     state: BatchState = "queued"
+    effort: Effort = Effort()
+    screen_seconds: float = 0.0
+
+    @property
+    def n_attempts(self) -> int:
+        """Count the completions that are asked for."""
+        return sum(n for _, _, n in self.items)
 
 
 @dataclass(frozen=True, slots=True)

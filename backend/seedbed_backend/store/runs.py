@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from seedbed_backend.store.database import Database, insert_new, not_found
-from seedbed_backend.store.records import Batch, BatchState, Run, RunState
-from seedbed_backend.store.schema import batches_table, runs_table
+from seedbed_backend.store.records import Batch, BatchState, Effort, Run, RunState
+from seedbed_backend.store.schema import batches_table, run_sources_table, runs_table
 
 CHANGEABLE = frozenset(
-    {"state", "wave", "error", "finished_at", "budget", "model_name", "model_sha256"}
+    {
+        "state",
+        "wave",
+        "error",
+        "finished_at",
+        "budget",
+        "model_name",
+        "model_sha256",
+        "kind",
+        "outcome",
+    }
 )
 """What `update_run` may change; the rest says what was asked for."""
 
@@ -20,11 +30,47 @@ CHANGEABLE = frozenset(
 class RunStore(Database):
     """The part of the store that holds runs and batches."""
 
-    def create_run(self, run: Run) -> bool:
-        """Add a run; false where one of its id is there already."""
+    def create_run(self, run: Run, sources: Mapping[str, int] | None = None) -> bool:
+        """Add a run with its sources; false where one of its id is there already.
+
+        `sources` maps source ids to the tokens by which each is too long; those with 0 take part.
+        """
         row = {name: getattr(run, name) for name in Run.__slots__}
         with self._write() as connection:
-            return bool(insert_new(connection, runs_table, [row], runs_table.c.id))
+            if not insert_new(connection, runs_table, [row], runs_table.c.id):
+                return False
+            _add_sources(connection, run.id, sources or {})
+            return True
+
+    def adopt_run(self, run_id: str, target: int, budget: int, sources: Mapping[str, int]) -> bool:
+        """Make a warm-up, with what it has grown, the beginning of a run for `target` survivors.
+
+        True for exactly one of several callers; false where it failed or is no warm-up any more.
+        """
+        statement = (
+            update(runs_table)
+            .where(
+                runs_table.c.id == run_id,
+                runs_table.c.kind == "warm_up",
+                runs_table.c.state.in_(("generating", "done")),
+            )
+            .values(kind="run", state="generating", target=target, budget=budget, finished_at=None)
+        )
+        with self._write() as connection:
+            if connection.execute(statement).rowcount == 0:
+                return False
+            _add_sources(connection, run_id, sources)
+            return True
+
+    def run_sources(self, run_id: str) -> dict[str, int]:
+        """Return by how many tokens each of the run's sources is too long, by source id; 0 fits."""
+        query = (
+            select(run_sources_table.c.source_id, run_sources_table.c.excess_tokens)
+            .where(run_sources_table.c.run_id == run_id)
+            .order_by(run_sources_table.c.source_id)
+        )
+        with self._read() as connection:
+            return {row.source_id: row.excess_tokens for row in connection.execute(query)}
 
     def run(self, run_id: str) -> Run:
         """Return one run. Raises NotFoundError naming the newest ones."""
@@ -114,15 +160,25 @@ class RunStore(Database):
                 update(batches_table).where(batches_table.c.id == batch_id).values(state=state)
             )
 
-    def advance_batch(self, batch_id: str, from_state: BatchState, to_state: BatchState) -> bool:
+    def advance_batch(
+        self, batch_id: str, from_state: BatchState, to_state: BatchState, **changes: float
+    ) -> bool:
         """Move a batch on; true for exactly one of several callers that try the same."""
         statement = (
             update(batches_table)
             .where(batches_table.c.id == batch_id, batches_table.c.state == from_state)
-            .values(state=to_state)
+            .values(state=to_state, **changes)
         )
         with self._write() as connection:
             return connection.execute(statement).rowcount == 1
+
+
+def _add_sources(connection: Connection, run_id: str, sources: Mapping[str, int]) -> None:
+    rows = [
+        {"run_id": run_id, "source_id": source_id, "excess_tokens": excess}
+        for source_id, excess in sorted(sources.items())
+    ]
+    insert_new(connection, run_sources_table, rows, run_sources_table.c.source_id)
 
 
 def _batch_from(row: RowMapping) -> Batch:
@@ -134,4 +190,12 @@ def _batch_from(row: RowMapping) -> Batch:
             (source, first, count) for source, first, count in row[batches_table.c["items"]]
         ),
         state=row[batches_table.c.state],
+        effort=Effort(
+            seconds=row[batches_table.c.seconds],
+            n_prompt_tokens=row[batches_table.c.n_prompt_tokens],
+            prompt_seconds=row[batches_table.c.prompt_seconds],
+            n_tokens=row[batches_table.c.n_tokens],
+            token_seconds=row[batches_table.c.token_seconds],
+        ),
+        screen_seconds=row[batches_table.c.screen_seconds],
     )

@@ -3,7 +3,8 @@
 recipes ◀── projects ◀── sources
    ▲           ▲            ▲
    └── runs ───┘            │
-         ▲                  │
+         ▲◀── run_sources   │
+         │                  │
       batches ◀──────── completions ◀── decisions, verdicts          events
 """
 
@@ -114,10 +115,22 @@ runs_table = Table(
     Column("created_at", String, nullable=False),
     Column("finished_at", String),
     Column("error", OutsideText, nullable=False),
+    Column("kind", String, nullable=False, server_default="run"),
+    Column("outcome", JSON(none_as_null=True)),
     CheckConstraint(
         "state IN ('generating', 'publishing', 'done', 'short', 'failed')",
         name="state",
     ),
+    CheckConstraint("kind IN ('run', 'warm_up', 'trial')", name="kind"),
+)
+
+# What a run grows from. `excess_tokens` is by how much a source is too long for it; 0 takes part.
+run_sources_table = Table(
+    "run_sources",
+    metadata,
+    Column("run_id", ForeignKey(runs_table.c.id), primary_key=True),
+    Column("source_id", String, primary_key=True),
+    Column("excess_tokens", Integer, nullable=False),
 )
 
 batches_table = Table(
@@ -128,6 +141,12 @@ batches_table = Table(
     Column("wave", Integer, nullable=False),
     Column("items", JSON, nullable=False),
     Column("state", String, nullable=False),
+    Column("seconds", Double, nullable=False, server_default="0"),
+    Column("n_prompt_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("prompt_seconds", Double, nullable=False, server_default="0"),
+    Column("n_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("token_seconds", Double, nullable=False, server_default="0"),
+    Column("screen_seconds", Double, nullable=False, server_default="0"),
     CheckConstraint("state IN ('queued', 'generated', 'screened')", name="state"),
     Index(None, "run_id", "wave"),
 )
