@@ -2,42 +2,44 @@
 
     runs.start ─▶ generate ─▶ screen ─▶ close_wave ─┬▶ publish
                      ▲                              │
-                     └────────── next wave ◀────────┘
+                     └────────── next wave ◀────────┘   (a trial ends there)
 
 Every step may run twice: ids are content hashes, and a state only moves forward.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 from seedbed.recipe import parse
-from seedbed_backend import generation, publishing, queues, runs, screening
+from seedbed.records import Completion
+from seedbed_backend import generation, publishing, queues, runs, screening, trials
 from seedbed_backend.filters import configure
 from seedbed_backend.parsing import parse as parse_completion
 from seedbed_backend.services import Services
-from seedbed_backend.store import utc_now
+from seedbed_backend.store import Effort, utc_now
 
 
 def generate(services: Services, batch_id: str) -> None:
-    """Prompt the model for every source of a batch; parse; store. Then the batch is screened."""
+    """Prompt the model for all of a batch at once; parse and store what comes, as it comes."""
     store, engine = services.store, services.engine
     batch = store.batch(batch_id)
     run = store.run(batch.run_id)
     if batch.state == "queued":
         recipe = parse(store.recipe(run.recipe_hash))
         store.update_run(run.id, model_name=engine.model.name, model_sha256=engine.model.sha256)
-        sources = {source.id: source for source in store.sources(run.project_id)}
-        for source_id, first_index, n in batch.items:
-            request = generation.build_request(
-                run.id,
-                recipe,
-                sources,
-                source_id,
-                range(first_index, first_index + n),
-                engine.model,
-            )
-            for completion in generation.complete(services, request):
-                fields, reason = parse_completion(completion, request.prompt.schema)
-                store.save_completions(run.id, batch.id, [(completion, fields, reason)])
+        requests = generation.build_requests(
+            store, run.project_id, run.id, recipe, batch.items, engine.model
+        )
+        schemas = {request.prompt.hash: request.prompt.schema for request in requests}
+        existing = store.has_completions(w[0] for request in requests for w in request.wanted)
+
+        def save(completions: Sequence[Completion], effort: Effort) -> None:
+            rows = [(c, *parse_completion(c, schemas[c.prompt_hash])) for c in completions]
+            store.save_completions(run.id, batch.id, rows, effort)
+
+        generation.in_groups(generation.complete(engine, requests, existing), save)
         store.advance_batch(batch.id, "queued", "generated")
     services.queues.enqueue(queues.FILTER, "screen", batch.id)
 
@@ -48,11 +50,12 @@ def screen(services: Services, batch_id: str) -> None:
     batch = store.batch(batch_id)
     run = store.run(batch.run_id)
     if batch.state == "generated":
-        recipe = parse(store.recipe(run.recipe_hash))
+        recipe, started = parse(store.recipe(run.recipe_hash)), time.perf_counter()
         pending = store.candidates(batch_id=batch.id, states=("pending",))
         stages = [f for f in configure(recipe) if f.scope == "candidate"]
         screening.run_filters(services, recipe, stages, pending, passed="kept")
-        store.advance_batch(batch.id, "generated", "screened")
+        seconds = time.perf_counter() - started
+        store.advance_batch(batch.id, "generated", "screened", screen_seconds=seconds)
     if all(b.state == "screened" for b in store.batches(run.id, wave=batch.wave)):
         services.queues.enqueue(queues.FILTER, "close_wave", run.id, batch.wave)
 
@@ -68,13 +71,13 @@ def close_wave(services: Services, run_id: str, wave: int) -> None:
         recipe = parse(store.recipe(run.recipe_hash))
         stages = configure(recipe)
         screening.run_set_filters(services, recipe, [f for f in stages if f.scope == "set"], run)
-        final = [f for f in stages if f.scope == "final"]
-        n_expected = float(len(store.candidates(run_id=run.id, states=("kept",))))
-        for stage in final:
-            n_expected *= stage.expected_share
-        if runs.queue_wave(services, run, recipe, n_expected):
+        if run.kind != "run":
+            trials.close(services, run, recipe)
+            return
+        if runs.queue_wave(services, run, recipe):
             return
         kept = store.candidates(run_id=run.id, states=("kept",))
+        final = [f for f in stages if f.scope == "final"]
         screening.run_filters(services, recipe, final, kept, passed="survivor")
         publishing.draw_sample(services, run, recipe)
         store.update_run(run.id, state="publishing")

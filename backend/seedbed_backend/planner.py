@@ -1,22 +1,75 @@
-"""How many attempts a run needs, and how they are spread over sources (pure).
+"""How many attempts a run needs, and how they are spread over sources and batches (pure).
 
-A run wants N survivors. Its first wave makes `over_generation` x N attempts (3-5, the recipe's word);
-later waves are sized by the yield seen so far, until N are expected or the budget is spent.
+A run wants N survivors. Its first wave is a warm-up: few attempts, spread over the sources, whose
+yield sizes what follows. The next wave is the main one; small ones top it up, until N are expected
+or the budget is spent. A plan follows from what was seen alone, so that a run that was stopped is
+planned again as it was.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
 
 from seedbed.records import content_id
 from seedbed_backend.store import Batch
 
 MAX_OVER_GENERATION = 5.0
-SOURCES_PER_BATCH = 8
-SAFETY_MARGIN = 1.1
-"""A later wave asks for this much more than the yield says: yields scatter."""
+"""Attempts per wanted survivor that no run exceeds."""
+
+WARM_UP_ATTEMPTS = 40
+"""Twice what an engine has under way at once on a CPU (20). The yield is known to ± 10 % (80 %)."""
+
+ATTEMPTS_PER_BATCH = 160
+"""Eight times what an engine has under way at once: it is idle for a small part of a batch's end."""
+
+N_BATCHES = 4
+"""A wave is cut into that many batches where it is large enough, so that screening overlaps."""
+
+PRIOR_ATTEMPTS = 4.0
+"""What the recipe's own over-generation weighs, in attempts, against what is seen: as many as
+Agresti and Coull (Am. Stat. 52 (1998) 119) add to an observed rate to make its interval honest."""
+
+ASSURANCE = 0.8
+"""The chance with which a wave shall be the last one."""
+
+MAX_SPARE = 40
+"""How many attempts more than expected that may cost: one more wave is cheaper than more of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a run is to reach: `target` survivors with at most `budget` attempts.
+
+    `over_generation` is what the recipe starts with, in attempts per survivor; `final_share` (0-1]
+    what the final filters keep of what all others kept.
+    """
+
+    target: int
+    budget: int
+    over_generation: float
+    final_share: float = 1.0
+
+    @property
+    def n_wanted(self) -> int:
+        """Return how many must be kept by all filters but the final ones."""
+        return math.ceil(round(self.target / self.final_share, 6))
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """Attempts made, and those of them that all filters but the final ones kept."""
+
+    n_attempts: int = 0
+    n_kept: int = 0
+
+    def __add__(self, other: Yield) -> Yield:
+        return Yield(self.n_attempts + other.n_attempts, self.n_kept + other.n_kept)
 
 
 def budget(target: int) -> int:
@@ -24,23 +77,51 @@ def budget(target: int) -> int:
     return math.ceil(MAX_OVER_GENERATION * target)
 
 
-def wave_size(
-    *, target: int, over_generation: float, budget: int, n_attempts: int, n_expected: float
-) -> int:
+def posterior(goal: Goal, seen: Yield) -> tuple[float, float]:
+    """Return what is believed of the share that is kept, as (a, b) of a beta distribution.
+
+    The conjugate update of a beta prior by a binomial count (Gelman et al., Bayesian Data Analysis,
+    2.4). The prior's mean is what the recipe's over-generation implies, its weight 4 attempts.
+    """
+    share = min(0.95, 1 / (goal.over_generation * goal.final_share))
+    n_kept = PRIOR_ATTEMPTS * share + seen.n_kept
+    return n_kept, PRIOR_ATTEMPTS + seen.n_attempts - n_kept
+
+
+def wave_size(goal: Goal, seen: Yield) -> int:
     """Return how many attempts the next wave makes; 0 ends the run.
 
-    `n_attempts` were made so far and `n_expected` survivors are expected of them. A run that made a
-    whole first wave without any survivor stops: more of the same would be wasted.
+    Enough to reach the goal with a chance of 80 %, but no more than 40 attempts beyond what is
+    expected to be needed, and never beyond the budget. A run without any survivor stops after 15
+    attempts: by then its yield is below 1 in 5, the least that the budget can pay for, with 95 %
+    (the rule of three: Hanley and Lippman-Hand, JAMA 249 (1983) 1743).
     """
-    remaining = budget - n_attempts
-    if n_attempts == 0:
-        return min(math.ceil(over_generation * target), budget)
-    if n_expected >= target or n_expected <= 0 or remaining <= 0:
+    remaining = goal.budget - seen.n_attempts
+    if seen.n_attempts == 0:
+        wanted = math.ceil(round(goal.over_generation * goal.target, 6))
+        return min(WARM_UP_ATTEMPTS, wanted, goal.budget)
+    missing = goal.n_wanted - seen.n_kept
+    is_barren = seen.n_kept == 0 and seen.n_attempts >= 3 * MAX_OVER_GENERATION
+    if missing <= 0 or remaining <= 0 or is_barren:
         return 0
-    attempts_per_survivor = n_attempts / n_expected
-    missing = target - n_expected
-    wanted = math.ceil(round(missing * attempts_per_survivor * SAFETY_MARGIN, 6))
-    return min(wanted, remaining)
+    a, b = posterior(goal, seen)
+    expected = math.ceil(missing * (a + b) / a)
+    choices = range(expected, expected + MAX_SPARE)
+    place = bisect_left(choices, True, key=lambda m: chance(m, missing, a, b) >= ASSURANCE)
+    return min(expected + place, remaining)
+
+
+def chance(n_attempts: int, missing: int, a: float, b: float) -> float:
+    """Return the chance that at least `missing` of the attempts are kept.
+
+    Their number is beta-binomial, of which this is the normal approximation with continuity
+    correction: mean n·a/(a+b), variance n·a·b·(a+b+n) / ((a+b)²·(a+b+1)) (Johnson, Kemp and Kotz,
+    Univariate Discrete Distributions, 6.2.2).
+    """
+    total = a + b
+    mean = n_attempts * a / total
+    variance = n_attempts * a * b * (total + n_attempts) / (total * total * (total + 1))
+    return 1 - NormalDist(mean, math.sqrt(variance)).cdf(missing - 0.5)
 
 
 def spread(
@@ -51,23 +132,48 @@ def spread(
     source_ids: Sequence[str],
     n_done: Mapping[str, int],
 ) -> list[Batch]:
-    """Deal `n_attempts` over the sources as evenly as can be, in batches of 8 sources.
+    """Deal attempts over the sources, so that their totals are as even as can be; cut into batches.
 
     `n_done` counts the completions that each source has already had in this run, so that indices go
-    on from there. Which sources get one more than the others is a seeded shuffle.
+    on from there. Who gets one more than the others is a seeded shuffle.
     """
     order = list(source_ids)
     random.Random(content_id(run_id, wave)).shuffle(order)  # noqa: S311 - reproducible, not secret
-    share, n_extra = divmod(n_attempts, len(order))
-    counts = {source: share + (place < n_extra) for place, source in enumerate(order)}
-    items = [(s, n_done.get(s, 0), counts[s]) for s in source_ids if counts[s]]
+    totals = [(n_done.get(source, 0), place) for place, source in enumerate(order)]
+    heapq.heapify(totals)
+    counts = dict.fromkeys(order, 0)
+    for _ in range(n_attempts):
+        total, place = totals[0]
+        heapq.heapreplace(totals, (total + 1, place))
+        counts[order[place]] += 1
+    parts: list[list[tuple[str, int, int]]] = [[] for _ in range(n_batches(n_attempts))]
+    n_dealt = 0
+    for item in _pieces(source_ids, counts, n_done, math.ceil(n_attempts / len(parts))):
+        parts[n_dealt * len(parts) // n_attempts].append(item)
+        n_dealt += item[2]
     return [
-        Batch(
-            id=content_id("batch", run_id, wave, start),
-            run_id=run_id,
-            wave=wave,
-            items=tuple(items[start : start + SOURCES_PER_BATCH]),
-            state="queued",
-        )
-        for start in range(0, len(items), SOURCES_PER_BATCH)
+        Batch(content_id("batch", run_id, wave, number), run_id, wave, tuple(items))
+        for number, items in enumerate(parts)
+        if items
     ]
+
+
+def n_batches(n_attempts: int) -> int:
+    """Return into how many batches a wave is cut: of 40 attempts and more, if there are that many.
+
+    A large wave's batches have about 160, a small one is cut into up to 4.
+    """
+    smallest = ATTEMPTS_PER_BATCH // N_BATCHES
+    return max(
+        1, math.ceil(n_attempts / ATTEMPTS_PER_BATCH), min(N_BATCHES, n_attempts // smallest)
+    )
+
+
+def _pieces(
+    source_ids: Sequence[str], counts: Mapping[str, int], n_done: Mapping[str, int], size: int
+) -> Iterator[tuple[str, int, int]]:
+    """Yield (source id, first index, count); a source that would fill batches alone is cut."""
+    for source in source_ids:
+        first = n_done.get(source, 0)
+        for start in range(0, counts[source], size):
+            yield source, first + start, min(size, counts[source] - start)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
-from rq import Queue
+from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from seedbed.errors import ServiceError
@@ -74,6 +74,15 @@ class Queues:
     def depth(self) -> dict[str, int]:
         """Return the number of waiting jobs per queue."""
         return {name: queue.count for name, queue in self._queues.items()}
+
+    def count_workers(self, queue: str) -> int:
+        """Count the workers that serve a queue. Raises ServiceError when Redis is away."""
+        try:
+            return sum(
+                queue in worker.queue_names() for worker in Worker.all(connection=self.redis)
+            )
+        except RedisError as exc:
+            raise _away(exc) from exc
 
     @contextmanager
     def project_lock(self, project_id: str) -> Iterator[None]:

@@ -6,11 +6,18 @@ from typing import Any
 
 from seedbed import review
 from seedbed.recipe import parse
+from seedbed_backend import outlook
 from seedbed_backend.store import Funnel, Project, Run, Store
 
+N_RUNS = 5
+"""How many of a project's newest runs are described."""
 
-def project_summary(store: Store, project: Project) -> dict[str, Any]:
-    """Describe a project: where it is in Label Studio, its funnel, runs, verdicts and acceptance."""
+
+def project_summary(store: Store, project: Project, n_workers: int = 1) -> dict[str, Any]:
+    """Describe a project: where it is in Label Studio, its funnel, runs, verdicts and acceptance.
+
+    `warm_ups` are those that no run has taken over yet. Trials are not shown.
+    """
     recipe = parse(project.recipe)
     verdicts = store.verdict_counts(project.id)
     n_accepted = verdicts.get("ACCEPTED", 0) + verdicts.get("FIXED", 0)
@@ -27,7 +34,7 @@ def project_summary(store: Store, project: Project) -> dict[str, Any]:
         "review_project": project.review_project,
         "source_url": f"{url}/projects/{project.source_project}/data",
         "review_url": f"{url}/projects/{project.review_project}/data",
-        "n_sources": len(store.sources(project.id)),
+        "n_sources": store.count_sources(project.id),
         "funnel": funnel_dict(store.funnel(project_id=project.id)),
         "verdicts": verdicts,
         "acceptance": {
@@ -37,21 +44,24 @@ def project_summary(store: Store, project: Project) -> dict[str, Any]:
             "high": high,
             "target": recipe.acceptance_target,
         },
-        "runs": [run_summary(store, run) for run in store.runs(project.id)[:5]],
+        "runs": _summaries(store, project, "run", n_workers),
+        "warm_ups": _summaries(store, project, "warm_up", n_workers),
     }
 
 
-def run_summary(store: Store, run: Run) -> dict[str, Any]:
-    """Describe a run: its state, how far it is, its funnel, and what went wrong."""
+def run_summary(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
+    """Describe a run: its state, how far it is, its funnel, its outlook, and what went wrong."""
     batches = store.batches(run.id)
+    funnel = store.funnel(run_id=run.id)
     return {
         "id": run.id,
         "project": run.project_id,
+        "kind": run.kind,
         "state": run.state,
         "target": run.target,
         "budget": run.budget,
         "wave": run.wave,
-        "n_planned": sum(n for batch in batches for _, _, n in batch.items),
+        "n_planned": sum(batch.n_attempts for batch in batches),
         "n_batches": len(batches),
         "n_batches_generated": sum(batch.state != "queued" for batch in batches),
         "n_batches_screened": sum(batch.state == "screened" for batch in batches),
@@ -59,7 +69,10 @@ def run_summary(store: Store, run: Run) -> dict[str, Any]:
         "error": run.error,
         "created_at": run.created_at,
         "finished_at": run.finished_at,
-        "funnel": funnel_dict(store.funnel(run_id=run.id)),
+        "n_left_out": sum(excess > 0 for excess in store.run_sources(run.id).values()),
+        "funnel": funnel_dict(funnel),
+        "survival": outlook.survival(funnel, parse(store.recipe(run.recipe_hash))),
+        "outlook": outlook.of_run(store, run, n_workers),
     }
 
 
@@ -71,3 +84,8 @@ def funnel_dict(funnel: Funnel) -> dict[str, Any]:
         "n_survivors": funnel.n_survivors,
         "dropped": [{"stage": r.stage, "reason": r.reason, "n": r.n} for r in funnel.rows],
     }
+
+
+def _summaries(store: Store, project: Project, kind: str, n_workers: int) -> list[dict[str, Any]]:
+    chosen = [run for run in store.runs(project.id) if run.kind == kind][:N_RUNS]
+    return [run_summary(store, run, n_workers) for run in chosen]

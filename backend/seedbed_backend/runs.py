@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from seedbed.errors import SourceError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask, content_id
-from seedbed_backend import planner, queues
+from seedbed_backend import fitting, outlook, planner, queues
 from seedbed_backend.services import Services
-from seedbed_backend.store import Batch, Project, Run
+from seedbed_backend.store import Batch, Project, Run, RunKind
 
 UNFINISHED = ("generating", "publishing")
 """The states in which a run still goes on by itself."""
 
 
 def start(services: Services, project: Project, target: int) -> Run:
-    """Plan a run for `target` survivors over all the project's sources; queue its first wave.
+    """Plan a run for `target` survivors over the project's sources; queue its first wave.
 
-    Raises SourceError when the project has no sources.
+    Sources that are too long for the model are left out (see `store.run_sources`). A warm-up of the
+    same recipe and model becomes the run's beginning; one of another is a trial from now on.
+
+    Raises SourceError when there is no source, or none that fits.
     """
-    source_ids = [s.id for s in services.store.sources(project.id)]
-    if not source_ids:
-        raise SourceError(
-            f"Project {project.name!r} has no sources to grow from.",
-            hint="Import some first: seedbed import.",
-        )
-    n_earlier = len(services.store.runs(project.id))
-    run_id = content_id("run", project.id, project.recipe_hash, n_earlier)
-    return _create(services, project, run_id, target, source_ids)
+    recipe, run_id = parse(project.recipe), new_id(services, project, project.recipe_hash)
+    sources = examine(services, project, recipe, run_id)
+    for earlier in services.store.runs(project.id):
+        if earlier.kind != "warm_up":
+            continue
+        if _is_alike(services, earlier, project) and services.store.adopt_run(
+            earlier.id, target, planner.budget(target), sources
+        ):
+            resume_run(services, earlier.id)
+            return services.store.run(earlier.id)
+        services.store.update_run(earlier.id, kind="trial")
+    return create(services, _run(run_id, project, target), sources)
+
+
+def start_warm_up(services: Services, project: Project, target: int) -> Run:
+    """Grow the first wave of a run for `target` survivors, which a later `start` takes over.
+
+    Raises SourceError as `start` does.
+    """
+    recipe, run_id = parse(project.recipe), new_id(services, project, project.recipe_hash)
+    sources = examine(services, project, recipe, run_id)
+    return create(services, _run(run_id, project, target, kind="warm_up"), sources)
 
 
 def start_for_source(services: Services, project: Project, source: SourceTask) -> Run:
@@ -37,42 +53,64 @@ def start_for_source(services: Services, project: Project, source: SourceTask) -
     run_id = content_id("run", project.id, project.recipe_hash, "for", source.id)
     if any(run.id == run_id for run in services.store.runs(project.id)):
         return services.store.run(run_id)
-    return _create(services, project, run_id, 1, [source.id], is_urgent=True)
+    return create(services, _run(run_id, project, 1), {source.id: 0}, is_urgent=True)
+
+
+def new_id(services: Services, project: Project, recipe_hash: str) -> str:
+    """Return the id of the project's next run."""
+    return content_id("run", project.id, recipe_hash, len(services.store.runs(project.id)))
+
+
+def examine(services: Services, project: Project, recipe: Recipe, run_id: str) -> dict[str, int]:
+    """Return by how many tokens each of the project's sources is too long; 0 fits.
+
+    Raises SourceError when there is no source, or none that fits.
+    """
+    source_ids = list(services.store.source_groups(project.id))
+    if not source_ids:
+        raise SourceError(
+            f"Project {project.name!r} has no sources to grow from.",
+            hint="Import some first: seedbed import.",
+        )
+    return fitting.measure(services, project.id, run_id, recipe, source_ids)
+
+
+def create(
+    services: Services, run: Run, sources: Mapping[str, int], *, is_urgent: bool = False
+) -> Run:
+    """Add a run with its sources, and queue its first wave."""
+    services.store.create_run(run, sources)
+    recipe = parse(services.store.recipe(run.recipe_hash))
+    queue_wave(services, run, recipe, is_urgent=is_urgent)
+    return services.store.run(run.id)
 
 
 def queue_wave(
-    services: Services,
-    run: Run,
-    recipe: Recipe,
-    n_expected: float,
-    *,
-    source_ids: Sequence[str] = (),
-    is_urgent: bool = False,
+    services: Services, run: Run, recipe: Recipe, *, is_urgent: bool = False
 ) -> list[Batch]:
     """Plan and queue the run's next wave. Empty when the run has enough, or may not go on.
 
     The plan follows from what the run's waves so far gave, so that one that was stopped in the
-    middle is planned again as it was.
+    middle is planned again as it was. A trial has one wave of all its attempts.
     """
     store = services.store
     done: Counter[str] = Counter()
     for batch in store.batches(run.id):
         for source_id, _, n in batch.items if batch.wave <= run.wave else ():
             done[source_id] += n
-    n_attempts = planner.wave_size(
-        target=run.target,
-        over_generation=recipe.over_generation,
-        budget=run.budget,
-        n_attempts=sum(done.values()),
-        n_expected=n_expected,
-    )
+    n_attempts = run.budget
+    if run.kind != "trial":
+        goal = outlook.goal(recipe, run.target, run.budget)
+        n_attempts = planner.wave_size(goal, outlook.observed(store, run, recipe, run.wave))
     if not n_attempts:
         return []
+    fits = [source_id for source_id, excess in store.run_sources(run.id).items() if not excess]
     batches = planner.spread(
         run_id=run.id,
         wave=run.wave + 1,
         n_attempts=n_attempts,
-        source_ids=list(source_ids) or list(done),
+        # A run that an older Seedbed planned without any wave has no sources on record.
+        source_ids=fits or list(store.source_groups(run.project_id)),
         n_done=done,
     )
     store.add_batches(batches)
@@ -107,8 +145,7 @@ def resume_run(services: Services, run_id: str) -> None:
         services.queues.enqueue(queues.FILTER, "publish", run.id)
         return
     if not batches:  # it stopped before its first wave was planned
-        source_ids = [s.id for s in store.sources(run.project_id)]
-        queue_wave(services, run, parse(store.recipe(run.recipe_hash)), 0.0, source_ids=source_ids)
+        queue_wave(services, run, parse(store.recipe(run.recipe_hash)))
     for batch in batches:
         is_queued = batch.state == "queued"
         queue, job = (queues.GENERATE, "generate") if is_queued else (queues.FILTER, "screen")
@@ -116,24 +153,19 @@ def resume_run(services: Services, run_id: str) -> None:
             services.queues.enqueue(queue, job, batch.id)
 
 
-def _create(
-    services: Services,
-    project: Project,
-    run_id: str,
-    target: int,
-    source_ids: Sequence[str],
-    *,
-    is_urgent: bool = False,
-) -> Run:
-    run = Run(
+def _run(run_id: str, project: Project, target: int, kind: RunKind = "run") -> Run:
+    return Run(
         id=run_id,
         project_id=project.id,
         recipe_hash=project.recipe_hash,
         target=target,
         budget=planner.budget(target),
+        kind=kind,
     )
-    services.store.create_run(run)
-    queue_wave(
-        services, run, parse(project.recipe), 0.0, source_ids=source_ids, is_urgent=is_urgent
-    )
-    return services.store.run(run_id)
+
+
+def _is_alike(services: Services, earlier: Run, project: Project) -> bool:
+    """Say whether a run has the project's recipe, and the model that the workers use now."""
+    model = fitting.current_model(services)
+    is_same_model = not (model and earlier.model_sha256) or model.sha256 == earlier.model_sha256
+    return earlier.recipe_hash == project.recipe_hash and is_same_model

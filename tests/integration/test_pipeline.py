@@ -1,10 +1,14 @@
 """The pipeline's steps called by hand, as workers call them: real store, Redis, MiniLM and echo engine."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from seedbed import recipe
+from seedbed.errors import SourceError
 from seedbed.records import SourceTask
-from seedbed_backend import generation, pipeline, runs
+from seedbed_backend import fitting, generation, pipeline, runs
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
 from seedbed_backend.store import Project
@@ -82,18 +86,18 @@ def test_the_same_run_made_again_elsewhere_gives_the_same_texts(services, projec
     run = runs.start(services, project, 3)
     finish(services, run)
     texts = {c.completion.id: c.completion.text for c in services.store.candidates(run_id=run.id)}
-    sources = {s.id: s for s in services.store.sources("p")}
     batch = services.store.batches(run.id)[0]
-    source_id, first, n = batch.items[0]
-    request = generation.build_request(
+    requests = generation.build_requests(
+        services.store,
+        "p",
         run.id,
         recipe.parse(project.recipe),
-        sources,
-        source_id,
-        range(first, first + n),
+        batch.items,
         services.engine.model,
     )
-    for completion in services.engine.generate([request]):
+    again = list(services.engine.generate(requests))
+    assert len(again) == batch.n_attempts
+    for completion in again:
         assert texts[completion.id] == completion.text
 
 
@@ -152,12 +156,62 @@ def test_resume_queues_what_is_left_and_only_that(services, project):
     assert services.queues.depth() == depth
 
 
-def test_a_prompt_that_does_not_fit_is_counted_with_its_reason(services, project):
-    services.store.add_sources("p", [SourceTask.of({"original": "word " * 2000})])
-    run = runs.start(services, project, 5)
+@pytest.fixture
+def other_host(services):
+    """The web process on a host that has no model file: it cannot tell what fits."""
+    settings = dataclasses.replace(services.settings, engine="llama_cpp", model=Path("/no/model"))
+    opened = Services(settings)
+    yield opened
+    opened.close()
+
+
+LONG = "word " * 2000
+
+
+def test_a_prompt_that_does_not_fit_is_counted_with_its_reason(services, other_host, project):
+    services.store.add_sources("p", [SourceTask.of({"original": LONG})])
+    run = runs.start(other_host, project, 5)
     generate_and_screen(services, run)
     rows = {(r.stage, r.reason): r.n for r in services.store.funnel(run_id=run.id).rows}
     assert rows[("format", "prompt_too_long")] == 3
+    too_long = [
+        c.completion
+        for c in services.store.candidates(run_id=run.id)
+        if c.completion.finish_reason == "prompt_too_long"
+    ]
+    assert {c.text for c in too_long} == {f"{_excess(services, project)} tokens too long for a "
+        "context of 400"}  # fmt: skip
+
+
+def _excess(services, project):
+    source = SourceTask.of({"original": LONG})
+    requests = generation.build_requests(
+        services.store, "p", "", recipe.parse(project.recipe), [(source.id, 0, 1)], None
+    )
+    return services.tokenizer.excess_tokens(requests[0])
+
+
+def test_a_source_that_does_not_fit_is_left_out_before_anything_is_queued(services, project):
+    source = SourceTask.of({"original": LONG}, label_studio_task=17)
+    services.store.add_sources("p", [source])
+    run = runs.start(services, project, 5)
+    excess = _excess(services, project)
+    sources = services.store.run_sources(run.id)
+    assert sources[source.id] == excess > 0
+    assert sorted(sources.values())[:-1] == [0] * 4
+    planned = {item[0] for batch in services.store.batches(run.id) for item in batch.items}
+    assert planned == set(sources) - {source.id}
+    (problem,) = fitting.problems(services.store, "p", sources)
+    assert problem.startswith(f"task 17 is {excess} tokens too long")
+
+
+def test_where_nothing_fits_no_run_is_made(services, project):
+    small = dataclasses.replace(services.settings, context_length=50)
+    opened = Services(small)
+    with pytest.raises(SourceError, match=r"None of the 4 sources fits .* tokens too long"):
+        runs.start(opened, project, 5)
+    opened.close()
+    assert services.store.runs("p") == []
 
 
 def test_an_opened_task_starts_one_small_run_however_often_it_is_opened(services, project):

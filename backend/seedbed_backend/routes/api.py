@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from seedbed.errors import UserError
+from seedbed.errors import ServiceError, UserError
 from seedbed.recipe import parse
-from seedbed_backend import doctor, projects, report, runs, verdicts
+from seedbed_backend import (
+    doctor,
+    fitting,
+    outlook,
+    projects,
+    queues,
+    report,
+    runs,
+    trials,
+    verdicts,
+)
 from seedbed_backend.app import get_services
+from seedbed_backend.services import Services
+from seedbed_backend.store import Project, Run
 
 blueprint = Blueprint("api", __name__)
 
@@ -20,10 +33,8 @@ MAX_TARGET = 100_000
 @blueprint.get("/projects")
 def list_projects() -> Response:
     """List the projects with their latest run."""
-    services = get_services()
-    return jsonify(
-        projects=[report.project_summary(services.store, p) for p in services.store.projects()]
-    )
+    store, n_workers = get_services().store, _n_workers()
+    return jsonify(projects=[report.project_summary(store, p, n_workers) for p in store.projects()])
 
 
 @blueprint.post("/projects")
@@ -39,7 +50,7 @@ def save_project() -> Response:
 def show_project(project_id: str) -> Response:
     """Show a project, its funnel and its verdicts."""
     store = get_services().store
-    return jsonify(report.project_summary(store, store.project(project_id)))
+    return jsonify(report.project_summary(store, store.project(project_id), _n_workers()))
 
 
 @blueprint.post("/projects/<project_id>/sources")
@@ -55,27 +66,59 @@ def import_sources(project_id: str) -> Response:
 
 @blueprint.post("/projects/<project_id>/runs")
 def start_run(project_id: str) -> Response:
-    """Start a run: {"target": survivors wanted}."""
+    """Start a run: {"target": survivors wanted}. A warm-up that fits it is its beginning."""
+    return _start(project_id, runs.start)
+
+
+@blueprint.post("/projects/<project_id>/warm-up")
+def start_warm_up(project_id: str) -> Response:
+    """Grow the first wave of a run that is not asked for yet: {"target": survivors wanted}."""
+    return _start(project_id, runs.start_warm_up)
+
+
+@blueprint.post("/projects/<project_id>/plan")
+def show_plan(project_id: str) -> Response:
+    """Say what a run would take: {"target": survivors wanted}."""
     services = get_services()
-    project = services.store.project(project_id)
-    target = _body().get("target")
-    if not isinstance(target, int) or not 1 <= target <= MAX_TARGET:
-        raise UserError(
-            f"target must be a whole number from 1 to {MAX_TARGET}, not {target!r}.",
-            hint="It is the number of examples that you want to survive the filters.",
-        )
+    project, target = services.store.project(project_id), _target()
     collected = projects.collect_sources(services, project)
-    run = runs.start(services, project, target)
-    return jsonify(
-        {**report.run_summary(services.store, run), "source_problems": collected.problems}
-    )
+    recipe = parse(project.recipe)
+    sources = runs.examine(services, project, recipe, "")
+    model = fitting.current_model(services)
+    sha256 = model.sha256 if model else ""
+    plan = outlook.plan(services.store, project.id, recipe, target, sources, sha256, _n_workers())
+    too_long = fitting.problems(services.store, project.id, sources)
+    return jsonify({**plan, "source_problems": [*collected.problems, *too_long]})
+
+
+@blueprint.post("/projects/<project_id>/trials")
+def start_trials(project_id: str) -> Response:
+    """Try prompts: {"versions": [{"name", "prompt": {}, "sampling": {}}], "n_sources": 20}."""
+    services, body = get_services(), _body()
+    project = services.store.project(project_id)
+    n_sources = body.get("n_sources", trials.N_SOURCES)
+    if not isinstance(n_sources, int) or not 1 <= n_sources <= trials.MAX_SOURCES:
+        raise UserError(
+            f"n_sources must be a whole number from 1 to {trials.MAX_SOURCES}, not {n_sources!r}."
+        )
+    versions = trials.read_versions(body.get("versions", []))
+    collected = projects.collect_sources(services, project)
+    started = trials.start(services, project, versions, n_sources)
+    return jsonify(trials=[run.id for run in started], source_problems=collected.problems)
+
+
+@blueprint.get("/trials/<run_id>")
+def show_trial(run_id: str) -> Response:
+    """Show what a trial found."""
+    store = get_services().store
+    return jsonify(trials.report(store, store.run(run_id)))
 
 
 @blueprint.get("/runs/<run_id>")
 def show_run(run_id: str) -> Response:
     """Show a run: state, funnel, error."""
     services = get_services()
-    return jsonify(report.run_summary(services.store, services.store.run(run_id)))
+    return jsonify(report.run_summary(services.store, services.store.run(run_id), _n_workers()))
 
 
 @blueprint.post("/runs/<run_id>/resume")
@@ -97,6 +140,34 @@ def sync(project_id: str) -> Response:
 def show_doctor() -> Response:
     """Check every moving part."""
     return jsonify(checks=[asdict(check) for check in doctor.examine(get_services())])
+
+
+def _start(project_id: str, begin: Callable[[Services, Project, int], Run]) -> Response:
+    services = get_services()
+    project, target = services.store.project(project_id), _target()
+    collected = projects.collect_sources(services, project)
+    run = begin(services, project, target)
+    too_long = fitting.problems(services.store, project.id, services.store.run_sources(run.id))
+    summary = report.run_summary(services.store, run, _n_workers())
+    return jsonify({**summary, "source_problems": [*collected.problems, *too_long]})
+
+
+def _n_workers() -> int:
+    """Count the generate workers; at least 1, which is what a forecast then stands for."""
+    try:
+        return max(1, get_services().queues.count_workers(queues.GENERATE))
+    except ServiceError:
+        return 1
+
+
+def _target() -> int:
+    target = _body().get("target")
+    if not isinstance(target, int) or not 1 <= target <= MAX_TARGET:
+        raise UserError(
+            f"target must be a whole number from 1 to {MAX_TARGET}, not {target!r}.",
+            hint="It is the number of examples that you want to survive the filters.",
+        )
+    return target
 
 
 def _body() -> dict[str, Any]:
