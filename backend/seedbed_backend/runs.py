@@ -26,23 +26,20 @@ def start(services: Services, project: Project, target: int) -> Run:
     """
     recipe, run_id = parse(project.recipe), new_id(services, project, project.recipe_hash)
     sources = examine(services, project, recipe, run_id)
-    for earlier in services.store.runs(project.id):
-        if earlier.kind != "warm_up":
-            continue
-        if _is_alike(services, earlier, project) and services.store.adopt_run(
-            earlier.id, target, planner.budget(target), sources
-        ):
-            resume_run(services, earlier.id)
-            return services.store.run(earlier.id)
-        services.store.update_run(earlier.id, kind="trial")
+    warm_up = _warm_up(services, project)
+    if warm_up and services.store.adopt_run(warm_up.id, target, planner.budget(target), sources):
+        resume_run(services, warm_up.id)
+        return services.store.run(warm_up.id)
     return create(services, _run(run_id, project, target), sources)
 
 
 def start_warm_up(services: Services, project: Project, target: int) -> Run:
     """Grow the first wave of a run for `target` survivors, which a later `start` takes over.
 
-    Raises SourceError as `start` does.
+    One that is there already is not made again. Raises SourceError as `start` does.
     """
+    if warm_up := _warm_up(services, project):
+        return warm_up
     recipe, run_id = parse(project.recipe), new_id(services, project, project.recipe_hash)
     sources = examine(services, project, recipe, run_id)
     return create(services, _run(run_id, project, target, kind="warm_up"), sources)
@@ -164,8 +161,20 @@ def _run(run_id: str, project: Project, target: int, kind: RunKind = "run") -> R
     )
 
 
-def _is_alike(services: Services, earlier: Run, project: Project) -> bool:
-    """Say whether a run has the project's recipe, and the model that the workers use now."""
-    model = fitting.current_model(services)
-    is_same_model = not (model and earlier.model_sha256) or model.sha256 == earlier.model_sha256
-    return earlier.recipe_hash == project.recipe_hash and is_same_model
+def _warm_up(services: Services, project: Project) -> Run | None:
+    """Return the warm-up of the project's recipe and present model that waits for its run.
+
+    Those of another recipe or model, and those that failed, are trials from now on.
+    """
+    waiting = [run for run in services.store.runs(project.id) if run.kind == "warm_up"]
+    model = fitting.current_model(services) if waiting else None
+    found = None
+    for run in waiting:
+        is_alike = run.recipe_hash == project.recipe_hash and run.state != "failed"
+        if model and run.model_sha256:
+            is_alike &= run.model_sha256 == model.sha256
+        if is_alike:
+            found = run
+        else:
+            services.store.update_run(run.id, kind="trial")
+    return found

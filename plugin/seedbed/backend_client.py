@@ -64,6 +64,25 @@ class BackendClient:
         """Start a run for `target` survivors."""
         return self._call("POST", f"projects/{_quoted(project)}/runs", {"target": target})
 
+    def start_warm_up(self, project: str, target: int) -> dict[str, Any]:
+        """Grow the first wave of a run for `target` survivors; the next run takes it over."""
+        return self._call("POST", f"projects/{_quoted(project)}/warm-up", {"target": target})
+
+    def plan(self, project: str, target: int) -> dict[str, Any]:
+        """Say what a run for `target` survivors would take; `forecast` is None if nothing is known."""
+        return self._call("POST", f"projects/{_quoted(project)}/plan", {"target": target})
+
+    def start_trials(
+        self, project: str, versions: Sequence[Mapping[str, Any]], n_sources: int
+    ) -> dict[str, Any]:
+        """Try prompt versions (`name`, `prompt`, `sampling`), the project's own first."""
+        body = {"versions": [dict(version) for version in versions], "n_sources": n_sources}
+        return self._call("POST", f"projects/{_quoted(project)}/trials", body)
+
+    def trial(self, run: str) -> dict[str, Any]:
+        """Describe what a trial found."""
+        return self._call("GET", f"trials/{_quoted(run)}")
+
     def run(self, run: str) -> dict[str, Any]:
         """Describe a run."""
         return self._call("GET", f"runs/{_quoted(run)}")

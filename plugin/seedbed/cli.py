@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -12,6 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from seedbed import __version__
+from seedbed.display import (
+    expected_attempts,
+    print_funnel,
+    print_plan,
+    print_project,
+    print_trials,
+    progress_line,
+)
 from seedbed.errors import SeedbedError, ServiceError, UserError
 
 if TYPE_CHECKING:
@@ -85,6 +94,7 @@ def main() -> None:
     The usual order:
       seedbed init      make a project for a technique
       seedbed import    bring in examples or documents
+      seedbed plan      see what a run would take
       seedbed generate  grow candidates; they are filtered and put before people
       seedbed status    see how far it is and why candidates were dropped
       seedbed pull      get what people approved
@@ -195,8 +205,7 @@ def generate(project: str, target: int | None, run: str | None, no_wait: bool) -
         started = backend.resume_run(run)
     elif target:
         started = backend.start_run(project, target)
-        for problem in started.get("source_problems", []):
-            click.secho(f"left out: {problem}", fg="yellow", err=True)
+        _say_left_out(started)
     else:
         raise UserError("Nothing says how many examples you want.", hint="Give -n 100.")
     click.echo(f"Run {started['id']} has started.")
@@ -214,6 +223,75 @@ def generate(project: str, target: int | None, run: str | None, no_wait: bool) -
             hint=f"Mend it, then: seedbed generate {project} --resume {finished['id']}",
         )
     click.echo(f"Review them: {backend.project(project)['review_url']}")
+
+
+@main.command()
+@click.argument("project")
+@click.option(
+    "-n", "--target", type=int, required=True, help="How many examples should survive the filters."
+)
+@click.option(
+    "--warm-up", is_flag=True, help="First grow the few attempts that a run would begin with."
+)
+def plan(project: str, target: int, warm_up: bool) -> None:
+    """Say what a run for -n survivors of PROJECT would take: attempts, tokens, time, sources.
+
+    What is known comes from earlier runs of the same recipe and model. With --warm-up, up to 40
+    attempts are made and filtered first; nothing is published, and the next `seedbed generate`
+    begins with them.
+    """
+    backend = _backend()
+    if warm_up:
+        started = backend.start_warm_up(project, target)
+        try:
+            _finished(wait_for_run(started["id"]), "warm-up")
+        except KeyboardInterrupt:
+            click.echo("\nThe warm-up goes on; the next run begins with it.")
+            sys.exit(130)
+    found = backend.plan(project, target)
+    _say_left_out(found)
+    print_plan(project, found)
+    click.echo(f"Start it: seedbed generate {project} -n {target}")
+
+
+@main.group()
+def prompt() -> None:
+    """Work on prompts before they are used."""
+
+
+@prompt.command("try")
+@click.argument("project")
+@click.option(
+    "--prompt",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A YAML file with `system`, `user` or `sampling`; may be given several times.",
+)
+@click.option("--sources", default=20, show_default=True, help="How many sources to try it on.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def try_(project: str, files: tuple[Path, ...], sources: int, as_json: bool) -> None:
+    """Try PROJECT's own prompt, and others, on the same few sources before a run.
+
+    Shows for each source and version how many completions could be read, how many the filters kept,
+    how different those are, and the time per survivor. Nothing is published or kept for later.
+    """
+    from seedbed.recipe import load_prompt
+
+    backend = _backend()
+    started = backend.start_trials(project, [load_prompt(file) for file in files], sources)
+    _say_left_out(started)
+    try:
+        # The bar belongs to a person: it would stand between a program and its JSON.
+        for run_id in started["trials"]:
+            _finished(_wait_quietly(run_id) if as_json else wait_for_run(run_id), "trial")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    trials = [backend.trial(run_id) for run_id in started["trials"]]
+    if as_json:
+        click.echo(json.dumps(trials, ensure_ascii=False, indent=2))
+    else:
+        print_trials(trials)
 
 
 @main.command()
@@ -374,7 +452,7 @@ def doctor() -> None:
 
 
 def wait_for_run(run_id: str) -> dict[str, Any]:
-    """Wait until a run has ended, showing how far it is; return its summary."""
+    """Wait until a run has ended, showing how far it is and when it ends; return its summary."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     backend = _backend()
@@ -389,65 +467,34 @@ def wait_for_run(run_id: str) -> dict[str, Any]:
         bar = progress.add_task("generating", total=None)
         while True:
             run = backend.run(run_id)
-            funnel = run["funnel"]
-            n_survivors = funnel["n_survivors"]
             progress.update(
                 bar,
-                total=run["n_planned"],
-                completed=funnel["n_attempts"],
-                description=f"{run['state']}, wave {run['wave']}, {n_survivors} survivors",
+                total=expected_attempts(run),
+                completed=run["funnel"]["n_attempts"],
+                description=progress_line(run),
             )
             if run["state"] in FINAL_STATES:
                 return run
             time.sleep(POLL_SECONDS)
 
 
-def print_project(summary: Mapping[str, Any]) -> None:
-    """Print a project's numbers as a person reads them."""
-    click.secho(f"\n{summary['name']} ({summary['technique']})", bold=True)
-    click.echo(f"  sources {summary['n_sources']}   review: {summary['review_url']}")
-    for run in summary["runs"][:3]:
-        line = f"  run {run['id'][:8]}: {run['state']}, {run['funnel']['n_survivors']} survivors"
-        click.echo(f"{line} of {run['target']} wanted, {run['funnel']['n_attempts']} attempts")
-        if run["error"]:
-            click.secho(f"    {run['error']}", fg="red")
-    print_funnel(summary)
-    acceptance, verdicts = summary["acceptance"], summary["verdicts"]
-    if acceptance["n_judged"]:
-        counts = ", ".join(f"{n} {name.lower()}" for name, n in sorted(verdicts.items()))
-        click.echo(
-            f"  verdicts: {counts}; acceptance rate {acceptance['rate']:.0%} "
-            f"(95 % interval {acceptance['low']:.0%} to {acceptance['high']:.0%}, "
-            f"target {acceptance['target']:.0%})"
-        )
-    else:
-        click.echo("  verdicts: none yet")
+def _wait_quietly(run_id: str) -> dict[str, Any]:
+    backend = _backend()
+    while (run := backend.run(run_id))["state"] not in FINAL_STATES:
+        time.sleep(POLL_SECONDS)
+    return run
 
 
-def print_funnel(summary: Mapping[str, Any]) -> None:
-    """Print where every attempt ended: the counts add up to the attempts."""
-    from rich.console import Console
-    from rich.table import Table
+def _finished(run: dict[str, Any], what: str) -> dict[str, Any]:
+    """Return a run that has ended well. Raises ServiceError with its reason where it failed."""
+    if run["state"] == "failed":
+        raise ServiceError(f"The {what} failed: {run['error']}", hint="Mend it, and try again.")
+    return run
 
-    funnel = summary["funnel"]
-    if not funnel["n_attempts"]:
-        return
-    table = Table(title=f"Funnel: {funnel['n_attempts']} attempts", title_justify="left")
-    table.add_column("stage")
-    table.add_column("reason")
-    table.add_column("n", justify="right")
-    table.add_column("share", justify="right")
 
-    def add(stage: str, reason: str, n: int) -> None:
-        table.add_row(stage, reason.replace("_", " "), str(n), f"{n / funnel['n_attempts']:.0%}")
-
-    for row in funnel["dropped"]:
-        add(row["stage"], row["reason"], row["n"])
-    if funnel["n_pending"]:
-        add("not yet screened", "", funnel["n_pending"])
-    table.add_section()
-    add("survivors", "", funnel["n_survivors"])
-    Console().print(table)
+def _say_left_out(answer: Mapping[str, Any]) -> None:
+    for problem in answer.get("source_problems", []):
+        click.secho(f"left out: {problem}", fg="yellow", err=True)
 
 
 def _backend() -> BackendClient:

@@ -41,6 +41,15 @@ class Sampling(BaseModel):
     max_tokens: Annotated[int, Field(ge=8, le=8192)] | None = None
 
 
+class PromptVersion(BaseModel):
+    """A prompt to try in place of a recipe's own; what is not set stays as it is there."""
+
+    model_config = RECIPE_CONFIG
+    system: str = ""
+    user: str = ""
+    sampling: Sampling = Sampling()
+
+
 class StyleRule(BaseModel):
     """One rule of a style guide: words for the prompt and, where one exists, a measure."""
 
@@ -132,14 +141,26 @@ def parse(data: Any, name: str = "recipe") -> Recipe:
 
 def load(path: Path) -> Recipe:
     """Read and validate a recipe file. Raises RecipeError."""
+    return parse(_read(path, "recipe"), str(path))
+
+
+def load_prompt(path: Path) -> dict[str, Any]:
+    """Read a prompt version from a file with `system`, `user` or `sampling`; return what it sets.
+
+    Raises RecipeError.
+    """
+    data = _read(path, "prompt")
+    if not isinstance(data, Mapping) or not data:
+        raise RecipeError(f"{path} is no prompt.", hint="Write `user: …`, `system: …` or both.")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise RecipeError(f"Cannot read the recipe {path}: {exc.strerror}.") from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        problem = " ".join(str(exc).split())
-        raise RecipeError(f"The recipe {path} is not valid YAML: {problem}.") from exc
-    return parse(data, str(path))
+        version = PromptVersion.model_validate(dict(data)).model_dump(exclude_unset=True)
+    except ValidationError as exc:
+        raise RecipeError(
+            f"{path}: {describe(exc)}.",
+            hint=f"Known keys: {', '.join(PromptVersion.model_fields)}.",
+        ) from exc
+    sampling = version.pop("sampling", {})
+    return {"name": path.name, "prompt": version, "sampling": sampling}
 
 
 def describe(exc: ValidationError) -> str:
@@ -153,6 +174,16 @@ def describe(exc: ValidationError) -> str:
     given = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     return f"{where!r} {message}{given}" if message.startswith("should") else f"{where}: {message}"
+
+
+def _read(path: Path, kind: str) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise RecipeError(f"Cannot read the {kind} {path}: {exc.strerror}.") from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        problem = " ".join(str(exc).split())
+        raise RecipeError(f"The {kind} {path} is not valid YAML: {problem}.") from exc
 
 
 def _hint(exc: ValidationError) -> str:

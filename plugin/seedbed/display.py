@@ -1,0 +1,239 @@
+"""What the `seedbed` command prints about projects, runs, plans and trials: for people, in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+UNFINISHED = ("generating", "publishing")
+
+
+def print_project(summary: Mapping[str, Any]) -> None:
+    """Print a project's numbers as a person reads them."""
+    click.secho(f"\n{summary['name']} ({summary['technique']})", bold=True)
+    click.echo(f"  sources {summary['n_sources']}   review: {summary['review_url']}")
+    for run in summary["runs"][:3]:
+        _print_run(run)
+    for run in summary.get("warm_ups", [])[:1]:
+        click.echo(
+            f"  warm-up {run['id'][:8]}: {run['outlook']['stage']}, {run['funnel']['n_attempts']} "
+            "attempts; the next run begins with it"
+        )
+    print_funnel(summary)
+    acceptance, verdicts = summary["acceptance"], summary["verdicts"]
+    if acceptance["n_judged"]:
+        counts = ", ".join(f"{n} {name.lower()}" for name, n in sorted(verdicts.items()))
+        click.echo(
+            f"  verdicts: {counts}; acceptance rate {acceptance['rate']:.0%} "
+            f"(95 % interval {acceptance['low']:.0%} to {acceptance['high']:.0%}, "
+            f"target {acceptance['target']:.0%})"
+        )
+    else:
+        click.echo("  verdicts: none yet")
+
+
+def print_funnel(summary: Mapping[str, Any]) -> None:
+    """Print where every attempt ended: the counts add up to the attempts."""
+    from rich.console import Console
+    from rich.table import Table
+
+    funnel = summary["funnel"]
+    if not funnel["n_attempts"]:
+        return
+    table = Table(title=f"Funnel: {funnel['n_attempts']} attempts", title_justify="left")
+    table.add_column("stage")
+    table.add_column("reason")
+    table.add_column("n", justify="right")
+    table.add_column("share", justify="right")
+
+    def add(stage: str, reason: str, n: int) -> None:
+        table.add_row(stage, reason.replace("_", " "), str(n), f"{n / funnel['n_attempts']:.0%}")
+
+    for row in funnel["dropped"]:
+        add(row["stage"], row["reason"], row["n"])
+    if funnel["n_pending"]:
+        add("not yet screened", "", funnel["n_pending"])
+    table.add_section()
+    add("survivors", "", funnel["n_survivors"])
+    Console().print(table)
+
+
+def print_plan(project: str, plan: Mapping[str, Any]) -> None:
+    """Print what a run would take, and from what that is known."""
+    ahead, pace = plan["forecast"], plan["pace"]
+    click.secho(f"Plan for {plan['target']} survivors of {project}", bold=True)
+    _line("budget", f"{plan['budget']} attempts at most; the first {plan['warm_up']} are a warm-up")
+    left_out = f"; {plan['n_left_out']} left out, too long" if plan["n_left_out"] else ""
+    if not ahead:
+        _line("sources", f"{plan['n_sources']}{left_out}")
+        click.echo(
+            "  Nothing is known yet of this recipe with this model, so there is no forecast.\n"
+            f"  A warm-up tells: seedbed plan {project} -n {plan['target']} --warm-up"
+        )
+        return
+    n_attempts = ahead["attempts"]["expected"]
+    each = n_attempts / plan["n_sources"]
+    _line("sources", f"{plan['n_sources']}, about {each:.1f} attempts each{left_out}")
+    _line("attempts", f"about {n_attempts:.0f} ({_range(ahead['attempts'], number)})")
+    _line("over-generation", f"{n_attempts / plan['target']:.1f} attempts per survivor")
+    if ahead["chance"] < 0.95:
+        _line(
+            "survivors",
+            f"about {ahead['survivors']['expected']:.0f} ({_range(ahead['survivors'], number)}); "
+            f"the chance of {plan['target']} is {ahead['chance']:.0%}",
+        )
+    if pace:
+        n_tokens = n_attempts * (pace["tokens_per_attempt"] or 0)
+        _line("tokens", f"about {number(n_tokens)} generated; {_rates(pace)}")
+    if ahead["seconds"]:
+        workers = f"{plan['n_workers']} worker{'s' if plan['n_workers'] > 1 else ''}"
+        _line("time", f"{_time(ahead['seconds'])}, with {workers} and nothing else to do")
+    seen, n_runs = plan["seen"], plan["n_earlier_runs"]
+    _line(
+        "known from",
+        f"{n_runs} earlier run{'s' if n_runs > 1 else ''} of this recipe and model: "
+        f"{seen['n_attempts']} attempts, {seen['n_kept'] / seen['n_attempts']:.0%} kept before the "
+        f"final ranking, which keeps {plan['final_share']:.0%}",
+    )
+
+
+def print_trials(trials: Sequence[Mapping[str, Any]]) -> None:
+    """Print prompt versions side by side: totals, one row a source, an example of each kind."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title="Prompt versions", title_justify="left")
+    for column in ("version", "attempts", "parsed", "kept", "diversity", "s per survivor"):
+        table.add_column(column, justify="left" if column == "version" else "right")
+    for trial in trials:
+        total = trial["total"]
+        table.add_row(trial["name"], *(_cells(total) if total else ["0", *["-"] * 4]))
+    console.print(table)
+    table = Table(
+        title="By source: kept / parsed / attempts, diversity, seconds per survivor",
+        title_justify="left",
+    )
+    table.add_column("source", max_width=40, no_wrap=True)
+    for trial in trials:
+        table.add_column(trial["name"])
+    rows = [{row["source"]: row for row in trial["sources"]} for trial in trials]
+    for source, first in rows[0].items():
+        cells = [_seed_cell(found[source]) if source in found else "-" for found in rows]
+        table.add_row(f"{first['task'] or source[:8]}  {first['text']}", *cells)
+    console.print(table)
+    for trial in trials:
+        for which in ("best", "worst"):
+            example = trial[which]
+            if example:
+                end = f"{example['stage']} {example['reason']}".replace("_", " ").strip()
+                click.secho(f"\n{trial['name']}, {which} source: {end or 'kept'}", bold=True)
+                click.echo(f"  {example['text'][:600]}")
+    click.echo(
+        "\nkept: by all filters but the final ranking, which keeps a fixed share. Diversity: mean "
+        "cosine distance\nbetween the kept candidates of one source, by the encoder; 0 is the same "
+        "text. Nothing was published."
+    )
+
+
+def progress_line(run: Mapping[str, Any]) -> str:
+    """Say in a few words what a run does, and how long it will."""
+    told = f"{run['outlook']['stage']}, {run['funnel']['n_survivors']} survivors"
+    ahead = run["outlook"]["forecast"]
+    return f"{told}, {_time(ahead['seconds'])} left" if ahead and ahead["seconds"] else told
+
+
+def expected_attempts(run: Mapping[str, Any]) -> int:
+    """Return how many attempts a run will have made at its end, as far as is known."""
+    ahead = run["outlook"]["forecast"]
+    return max(int(run["n_planned"]), round(ahead["attempts"]["expected"]) if ahead else 0)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration with the precision that a person needs."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def number(value: float) -> str:
+    """Write a whole number with separators."""
+    return f"{value:,.0f}"
+
+
+def _print_run(run: Mapping[str, Any]) -> None:
+    told, ahead, pace = run["outlook"], run["outlook"]["forecast"], run["outlook"]["pace"]
+    line = f"  run {run['id'][:8]}: {told['stage']}, {run['funnel']['n_survivors']} survivors"
+    click.echo(f"{line} of {run['target']} wanted, {run['funnel']['n_attempts']} attempts")
+    if run["n_left_out"]:
+        click.echo(f"    {run['n_left_out']} sources are left out: too long for the model")
+    if run["error"]:
+        click.secho(f"    {run['error']}", fg="red")
+    if run["state"] not in UNFINISHED:
+        return
+    seen = told["seen"]
+    kept = f"{seen['n_kept'] / seen['n_attempts']:.0%} kept so far; " if seen["n_attempts"] else ""
+    if pace:
+        click.echo(f"    {kept}{_rates(pace)}")
+    if ahead:
+        attempts = ahead["attempts"]
+        click.echo(
+            f"    about {attempts['expected']:.0f} attempts in all ({_range(attempts, number)}), "
+            f"chance of {run['target']} survivors {ahead['chance']:.0%}"
+        )
+        if ahead["seconds"]:
+            end = time.localtime(time.time() + ahead["seconds"]["expected"])
+            click.echo(f"    {_time(ahead['seconds'])} left: about {time.strftime('%H:%M', end)}")
+    elif run["state"] == "generating":
+        click.echo("    its end is not known yet: the warm-up tells")
+
+
+def _time(seconds: Mapping[str, float]) -> str:
+    return f"about {duration(seconds['expected'])} ({_range(seconds, duration)})"
+
+
+def _range(interval: Mapping[str, float], write: Any) -> str:
+    return f"80 %: {write(interval['low'])} to {write(interval['high'])}"
+
+
+def _rates(pace: Mapping[str, Any]) -> str:
+    parts = []
+    if pace["prompt_tokens_per_second"]:
+        parts.append(f"{number(pace['prompt_tokens_per_second'])} prompt tokens/s")
+    if pace["tokens_per_second"]:
+        parts.append(f"{number(pace['tokens_per_second'])} tokens/s")
+    if pace["tokens_per_attempt"]:
+        parts.append(f"{pace['tokens_per_attempt']:.0f} tokens an attempt")
+    return ", ".join([*parts, f"{pace['seconds_per_attempt']:.2g} s an attempt"])
+
+
+def _cells(counts: Mapping[str, Any]) -> list[str]:
+    n = counts["n_attempts"]
+    return [
+        str(n),
+        f"{counts['n_parsed'] / n:.0%}",
+        f"{counts['n_kept'] / n:.0%}",
+        _optional(counts["diversity"], ".2f"),
+        _optional(counts["seconds_per_survivor"], ".2g"),
+    ]
+
+
+def _seed_cell(row: Mapping[str, Any]) -> str:
+    counts = f"{row['n_kept']}/{row['n_parsed']}/{row['n_attempts']}"
+    diversity, seconds = (
+        _optional(row["diversity"], ".2f"),
+        _optional(row["seconds_per_survivor"], ".2g"),
+    )
+    return f"{counts}  {diversity}  {seconds}"
+
+
+def _optional(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _line(name: str, text: str) -> None:
+    click.echo(f"  {name:16}{text}")
