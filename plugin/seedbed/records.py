@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 Origin = Literal["synthetic", "real"]
 VerdictStatus = Literal["ACCEPTED", "FIXED", "REJECTED"]
-FinishReason = Literal["stop", "length", "prompt_too_long"]
+FinishReason = Literal["stop", "length", "prompt_too_long", "unclosed_thought"]
 
 
 def content_id(*parts: object) -> str:
@@ -76,6 +76,7 @@ class Prompt:
 class Completion:
     """Raw model text for one prompt, with what it took to make it.
 
+    `reasoning` is what a thinking model thought before it answered; it is no part of `text`.
     `index` counts the completions of one source within a run, from 0. `n_prompt_tokens` and
     `n_tokens` are counted by the model's own tokenizer; `seconds` is wall time.
     """
@@ -90,6 +91,7 @@ class Completion:
     n_prompt_tokens: int = 0
     n_tokens: int = 0
     seconds: float = 0.0
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,6 @@ def tiny_model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(tiny_model) -> Engine:
-    engine = open_engine("llama_cpp", model_path=tiny_model, context_length=2048)
+    engine = open_engine("llama_cpp", model_path=tiny_model, n_threads=1, context_length=2048)
     yield engine
     engine.close()

@@ -54,10 +54,15 @@ def write(
     n_layers: int = 2,
     extra: tuple[tuple[str, int, object], ...] = (),
     rng_seed: int = 0,
+    leaning: str = '"',
+    more_specials: tuple[str, ...] = (),
 ) -> Path:
-    """Write a byte-level model that has a leaning to close strings, so that answers end."""
+    """Write a byte-level model that has a leaning to one token: to close strings, so that answers end.
+
+    `more_specials` are further control tokens; `leaning` "" makes a model that hardly ever ends.
+    """
     letters = byte_letters()
-    tokens = [*letters, *SPECIALS]
+    tokens = [*letters, *SPECIALS, *more_specials]
     width, n_hidden, n_heads = 64, 128, 4
     arch = architecture
     pairs = [
@@ -74,7 +79,7 @@ def write(
         ("tokenizer.ggml.model", STRING, vocabulary),
         ("tokenizer.ggml.pre", STRING, "gpt-2"),
         ("tokenizer.ggml.tokens", ARRAY, (STRING, tokens)),
-        ("tokenizer.ggml.token_type", ARRAY, (I32, [1] * 256 + [3] * 3)),
+        ("tokenizer.ggml.token_type", ARRAY, (I32, [1] * 256 + [3] * (len(tokens) - 256))),
         # llama.cpp wants at least one merge
         ("tokenizer.ggml.merges", ARRAY, (STRING, [f"{letters[0]} {letters[1]}"])),
         ("tokenizer.ggml.bos_token_id", U32, 256),
@@ -92,7 +97,8 @@ def write(
     embedding, output = matrix(len(tokens), width), matrix(len(tokens), width)
     embedding[:, 0] = 4.0  # a constant that survives the layers ...
     output[:, 0] = 0.0
-    output[letters.index('"'), 0] = 1.6  # ... and leans towards the closing quote
+    if leaning:
+        output[tokens.index(leaning), 0] = 1.6  # ... and leans towards the closing quote
     tensors = {"token_embd.weight": embedding, "output.weight": output}
     tensors["output_norm.weight"] = np.ones(width, np.float32)
     for i in range(n_layers):

@@ -27,8 +27,10 @@ class ModelInfo:
 class LoadOptions:
     """How a model is opened. `model_path` is None for engines without a model file.
 
-    `context_length` is in tokens, 0 for what the model was trained with, which is also the most
-    that is used. `n_gpu_layers` is -1 for all of them. With `tokenizer_only` no weights are read:
+    `context_length` is the most tokens of one prompt with its answer, 0 for what the model was
+    trained with, which is also the most that is used. `n_threads` and `n_slots` (completions that
+    are generated side by side) are chosen by the engine where they are 0. `n_gpu_layers` is -1 for
+    all of them. With `tokenizer_only` no weights are read:
     the engine counts tokens, and does not generate.
 
     Engines that ask servers take `endpoints`, their base URLs (http://host:port/v1); the model's
@@ -38,7 +40,8 @@ class LoadOptions:
     """
 
     model_path: Path | None = None
-    n_threads: int = 1
+    n_threads: int = 0
+    n_slots: int = 0
     context_length: int = 4096
     n_gpu_layers: int = 0
     tokenizer_only: bool = False
@@ -51,7 +54,11 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How tokens are drawn; every value is set. `max_tokens` bounds one completion."""
+    """How tokens are drawn; every value is set. `max_tokens` bounds one answer.
+
+    `max_thought_tokens` bounds what a thinking model may think before it answers: 0 lets it answer
+    at once. A thought that reaches the bound is closed for the model (`closes_thoughts`), or fails.
+    """
 
     temperature: float
     top_p: float
@@ -59,6 +66,8 @@ class SamplingParams:
     min_p: float
     repeat_penalty: float
     max_tokens: int
+    max_thought_tokens: int = 0
+    closes_thoughts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
