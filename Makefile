@@ -27,10 +27,10 @@ endef
 export HF_HUB_OFFLINE := 1
 export TRANSFORMERS_OFFLINE := 1
 
-.PHONY: help install install-label-studio demo clean-demo test lint requirements
+.PHONY: help install install-label-studio demo clean-demo llama-cpp-tools test lint requirements
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 install: $(VENV)/.installed $(LS_VENV)/.installed  ## make .venv and .venv-label-studio with everything
 
@@ -63,7 +63,11 @@ demo: install  ## start everything, grow demo data, review it in the browser (ON
 clean-demo:  ## remove the demo's state (.seedbed/)
 	rm -rf .seedbed
 
-test: install  ## unit, contract and integration tests on the real services
+llama-cpp-tools: $(VENV)/.installed  ## build llama-server for the tests, once (4 minutes; needs cmake)
+	@echo "→ llama-server and llama-batched-bench"
+	$(call WAIT_FOR,$(BIN)/python tests/servers/llama_cpp_tools.py)
+
+test: install llama-cpp-tools  ## unit, contract and integration tests on the real services
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed  ## style, types, import direction, lock

@@ -72,6 +72,11 @@ class Services:
             n_threads=self.settings.n_threads,
             n_gpu_layers=self.settings.n_gpu_layers,
             tokenizer_only=tokenizer_only,
+            endpoints=self.settings.endpoints,
+            endpoint_model=self.settings.endpoint_model,
+            endpoint_api_key=self.settings.endpoint_api_key,
+            endpoint_concurrency=self.settings.endpoint_concurrency,
+            allow_public_endpoints=self.settings.allow_public_endpoints,
         )
 
     def close(self) -> None:

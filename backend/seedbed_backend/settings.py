@@ -23,6 +23,11 @@ class Settings:
     context_length: int
     n_threads: int
     n_gpu_layers: int
+    endpoints: tuple[str, ...]
+    endpoint_model: str
+    endpoint_api_key: str
+    endpoint_concurrency: int
+    allow_public_endpoints: bool
     label_studio_url: str
     label_studio_api_key: str
     url: str
@@ -50,6 +55,11 @@ class Settings:
             # One core is left to the rest of the stack: llama.cpp's threads wait for each other.
             n_threads=int(_number(env, "SEEDBED_THREADS", max(1, (os.cpu_count() or 2) - 1))),
             n_gpu_layers=int(_number(env, "SEEDBED_GPU_LAYERS", -1)),
+            endpoints=_list(env, "SEEDBED_ENDPOINTS"),
+            endpoint_model=env.get("SEEDBED_ENDPOINT_MODEL", ""),
+            endpoint_api_key=env.get("SEEDBED_ENDPOINT_API_KEY", ""),
+            endpoint_concurrency=int(_number(env, "SEEDBED_ENDPOINT_CONCURRENCY", 4)),
+            allow_public_endpoints=env.get("SEEDBED_ALLOW_PUBLIC_ENDPOINTS", "") == "1",
             label_studio_url=env.get("LABEL_STUDIO_URL", "http://localhost:8080").rstrip("/"),
             label_studio_api_key=env.get("LABEL_STUDIO_API_KEY", ""),
             url=env.get("SEEDBED_URL", f"http://localhost:{port}").rstrip("/"),
@@ -65,6 +75,10 @@ class Settings:
 def _path(env: Mapping[str, str], name: str, base: str) -> Path | None:
     value = env.get(name, "")
     return Path(base, value).expanduser().absolute() if value else None
+
+
+def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env.get(name, "").split(",") if part.strip())
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:

@@ -8,11 +8,13 @@ import jsonschema
 import pytest
 
 from engine.tiny_gguf import write
+from growing import MODEL
 from seedbed import registry
 from seedbed.errors import SourceError
 from seedbed.records import SourceTask
 from seedbed_backend.engine import engines, open_engine
 from seedbed_backend.engine.base import GenerationRequest, SamplingParams
+from servers.model_servers import start_llama_server
 
 SAMPLING = SamplingParams(
     temperature=0.8, top_p=0.95, top_k=0, min_p=0.05, repeat_penalty=1.0, max_tokens=600
@@ -24,9 +26,20 @@ def model_path(tmp_path_factory):
     return write(tmp_path_factory.mktemp("contract") / "tiny.gguf")
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """What an engine without a model file asks; its own parser refuses what random weights write."""
+    longer = ("--override-kv", "llama.context_length=int:2048")
+    server = start_llama_server(MODEL, tmp_path_factory.mktemp("server"), *longer, n_context=2048)
+    yield server
+    server.stop()
+
+
 @pytest.fixture(scope="module", params=engines())
-def engine(request, model_path):
-    engine = open_engine(request.param, model_path=model_path, context_length=2048)
+def engine(request, model_path, server):
+    engine = open_engine(
+        request.param, model_path=model_path, context_length=2048, endpoints=(server.url,)
+    )
     yield engine
     engine.close()
 
