@@ -424,7 +424,28 @@ def test_reasoning_is_no_part_of_the_text(opened, scripted):
     server = scripted(lambda exchange: exchange.stream(lines))
     (completion,) = opened(server).generate([request_for(n=1)])
     assert (completion.text, completion.finish_reason) == ("Yes", "length")
+    assert completion.reasoning == "Let me think.Still thinking."
     assert completion.n_tokens == 9
+
+
+def test_thought_without_an_answer_says_so(opened, scripted):
+    events = [delta(0, reasoning_content="Let me"), delta(0, finish_reason="length")]
+    lines = [*(f"data: {json.dumps(e)}" for e in events), "data: [DONE]"]
+    server = scripted(lambda exchange: exchange.stream(lines))
+    (completion,) = opened(server).generate([request_for(n=1)])
+    assert (completion.text, completion.finish_reason) == ("", "unclosed_thought")
+
+
+def test_thinking_is_asked_for_or_not(opened, scripted):
+    server = scripted(lambda exchange: exchange.complete())
+    engine = opened(server)
+    list(engine.generate([request_for(n=1)]))
+    list(engine.generate([request_for(n=1, max_thought_tokens=50)]))
+    list(engine.generate([request_for(n=1, max_thought_tokens=50, closes_thoughts=False)]))
+    told = [body["chat_template_kwargs"]["enable_thinking"] for body in server.bodies]
+    assert told == [False, True, True]
+    assert [body["max_tokens"] for body in server.bodies] == [120, 170, 170]
+    assert [body.get("reasoning_budget_tokens") for body in server.bodies] == [None, 50, None]
 
 
 def test_error_in_mid_stream_is_tried_again(opened, scripted, impatient):

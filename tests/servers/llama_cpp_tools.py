@@ -80,7 +80,7 @@ def _source(scratch: Path) -> Path:
     """Download the sdist, which compiles nothing, and unpack llama.cpp from it."""
     wanted = f"llama_cpp_python=={version('llama_cpp_python')}"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    # without build isolation, pip asks the installed build backend for the metadata alone
+    # pip asks the sdist's build backend for the metadata alone
     _run(*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", scratch, wanted)
     (archive,) = scratch.glob("*.tar.gz")
     with tarfile.open(archive) as sdist:

@@ -16,13 +16,15 @@ import httpx
 
 from seedbed.errors import ModelError, ServiceError
 from seedbed.records import Message
-from seedbed_backend.engine.base import GenerationRequest
+from seedbed_backend.engine.base import GenerationRequest, SamplingParams
 
-Feature = Literal["n", "extensions", "json_schema"]
-"""What not every server knows: several choices, sampling beyond OpenAI's, the schema's new form."""
+Feature = Literal["n", "thoughts", "extensions", "json_schema"]
+"""What not every server knows: several choices, whether to think, sampling beyond OpenAI's, and the
+schema's newer form."""
 
 _MENTIONS: Mapping[Feature, re.Pattern[str]] = {
     "n": re.compile(r"\bn\b|'n'|greedy|best_of"),
+    "thoughts": re.compile(r"template|thinking|reasoning"),
     "extensions": re.compile(r"top_k|min_p|repeat_penalty|repetition_penalty"),
     "json_schema": re.compile(r"response_format|json_schema|schema|grammar|guided"),
 }
@@ -40,6 +42,7 @@ NO_KEEPALIVE = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 """Servers drop idle connections without a word, and a new one costs nothing beside a completion."""
 
 _MESSAGE_LENGTH = 500
+_THOUGHTLESS: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": False}}
 _N_SEEDS = 0xFFFFFFFF  # llama-server takes the last 32-bit seed for "random"
 
 
@@ -152,7 +155,7 @@ class Endpoint:
 
     def count_tokens(self, http: httpx.Client, messages: Sequence[Message]) -> int:
         """Count the rendered prompt's tokens; only a server with a `kind` can. Raises Away."""
-        chat: dict[str, Any] = {"model": self.model, "messages": _turns(messages)}
+        chat = {"model": self.model, "messages": _turns(messages), **_THOUGHTLESS}
         if self.kind == "vllm":
             return int(self._ask(http, "tokenize", chat)["count"])
         prompt = self._ask(http, "apply-template", chat)["prompt"]
@@ -181,7 +184,7 @@ class Endpoint:
             "messages": _turns(request.prompt.messages),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
+            "max_tokens": sampling.max_tokens + sampling.max_thought_tokens,
             "seed": wanted[0][2] % _N_SEEDS,
             "stream": is_stream,
         }
@@ -189,6 +192,8 @@ class Endpoint:
             body["stream_options"] = {"include_usage": True}
         if len(wanted) > 1:
             body["n"] = len(wanted)
+        if "thoughts" not in without:
+            body |= self._thoughts(sampling)
         if "extensions" not in without:
             body["min_p"] = sampling.min_p
             # vLLM's older versions refuse 0 for "all"
@@ -200,6 +205,14 @@ class Endpoint:
         if request.prompt.schema:
             body["response_format"] = _response_format(request.prompt.schema, without)
         return body
+
+    def _thoughts(self, sampling: SamplingParams) -> dict[str, Any]:
+        """Say whether a thinking model shall think, and how long; others do not mind."""
+        if sampling.max_thought_tokens == 0:
+            return _THOUGHTLESS if self.kind else {**_THOUGHTLESS, "reasoning_effort": "none"}
+        budget_name = "thinking_token_budget" if self.kind == "vllm" else "reasoning_budget_tokens"
+        budget = {budget_name: sampling.max_thought_tokens} if sampling.closes_thoughts else {}
+        return {"chat_template_kwargs": {"enable_thinking": True}, **budget}
 
     def check(self, response: httpx.Response) -> None:
         """Raise what a refusal means: Away, Rejected, TooLong, Unparsed or ModelError."""
@@ -240,6 +253,7 @@ def suspect(used: Mapping[str, Any], without: set[Feature], message: str) -> Fea
     """Guess which feature of a rejected body the server lacks: one that it mentions first."""
     is_used: Mapping[Feature, bool] = {
         "n": "n" in used,
+        "thoughts": "chat_template_kwargs" in used,
         "extensions": "top_k" in used,
         "json_schema": used.get("response_format", {}).get("type") == "json_schema",
     }

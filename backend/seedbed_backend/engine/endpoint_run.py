@@ -341,7 +341,8 @@ class Run:
             ask.job.request,
             wanted,
             choice.text,
-            "length" if choice.finish_reason == "length" else "stop",
+            _finish_reason(choice),
+            reasoning=choice.reasoning,
             n_prompt_tokens=n_prompt_tokens,
             n_tokens=n_tokens,
             seconds=now - ask.started,
@@ -427,12 +428,18 @@ def _learn(endpoint: Endpoint, unsupported: set[Feature]) -> None:
         endpoint.unsupported |= unsupported
 
 
+def _finish_reason(choice: Choice) -> FinishReason:
+    if choice.finish_reason != "length":
+        return "stop"
+    return "unclosed_thought" if choice.thoughts and not choice.pieces else "length"
+
+
 def _completion(
     request: GenerationRequest,
     wanted: Wanted,
     text: str,
     finish_reason: FinishReason,
-    **counts: Any,
+    **further: Any,
 ) -> Completion:
     completion_id, index, rng_seed = wanted
     return Completion(
@@ -443,5 +450,5 @@ def _completion(
         text=text,
         finish_reason=finish_reason,
         rng_seed=rng_seed,
-        **counts,
+        **further,
     )

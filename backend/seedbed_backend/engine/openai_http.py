@@ -170,14 +170,15 @@ class OpenAIHTTP:
         return math.ceil(n_bytes / BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * len(prompt.messages)
 
     def excess_tokens(self, request: GenerationRequest) -> int:
-        """Return by how many tokens the prompt and its `max_tokens` exceed the context; 0 fits.
+        """Return by how many tokens the prompt, its thought and answer exceed the context; 0 fits.
 
         Where no server counts, 0 unless even half of the estimate would not fit.
         """
         n_tokens = self.count_tokens(request.prompt)
         if not any(endpoint.kind for endpoint in self._known()):
             n_tokens //= 2
-        return max(0, n_tokens + request.sampling.max_tokens - self._model.context_length)
+        n_tokens += request.sampling.max_thought_tokens + request.sampling.max_tokens
+        return max(0, n_tokens - self._model.context_length)
 
     @property
     def usage(self) -> Usage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ class Choice:
     """
 
     pieces: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     n_pieces: int = 0
     finish_reason: str = ""
     n_tokens: int | None = None
@@ -23,23 +24,34 @@ class Choice:
 
     @property
     def text(self) -> str:
-        """Return the answer alone; what a reasoning model thought before is not in it."""
-        # halves of a character may come in two pieces; one half alone is no text
-        raw = "".join(self.pieces).encode("utf-16", "surrogatepass")
-        return raw.decode("utf-16", "replace")
+        """Return the answer alone."""
+        return _joined(self.pieces)
+
+    @property
+    def reasoning(self) -> str:
+        """Return what a thinking model thought before, where the server tells it."""
+        return _joined(self.thoughts)
 
     def take(self, part: Mapping[str, Any]) -> None:
         """Take in what an event says of this choice."""
         self.has_begun = True
         delta = part.get("delta") or part.get("message") or {}
-        # `reasoning_content` (llama-server) and `reasoning` (vLLM, Ollama) are no part of the
-        # answer; a field of Completion for them would be filled here.
-        if any(delta.get(key) for key in ("content", "reasoning_content", "reasoning")):
+        # llama-server says `reasoning_content`, vLLM and Ollama `reasoning`
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if delta.get("content") or thought:
             self.n_pieces += 1
         if delta.get("content"):
             self.pieces.append(str(delta["content"]))
+        if thought:
+            self.thoughts.append(str(thought))
         if part.get("finish_reason"):
             self.finish_reason = str(part["finish_reason"])
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    # halves of a character may come in two pieces; one half alone is no text
+    raw = "".join(pieces).encode("utf-16", "surrogatepass")
+    return raw.decode("utf-16", "replace")
 
 
 class Reply:
