@@ -20,6 +20,9 @@ GROUP_SIZE = 16
 GROUP_SECONDS = 1.0
 """Completions are stored 16 at a time, and none waits longer than a second."""
 
+_THOUGHTS: Mapping[str, int] = {"off": 0, "separate": 2048}
+"""Most tokens of a thought under each policy; a thought of that length has got lost."""
+
 Item: TypeAlias = tuple[str, int, int]
 """(source id, first completion index, count), as a batch lists them."""
 
@@ -202,7 +205,13 @@ def _sampling(recipe: Recipe) -> SamplingParams:
         min_p=sampling.min_p,
         repeat_penalty=sampling.repeat_penalty,
         max_tokens=sampling.max_tokens or technique.max_tokens,
+        max_thought_tokens=_max_thought(sampling.thinking),
+        closes_thoughts=sampling.thinking != "separate",
     )
+
+
+def _max_thought(policy: str | int) -> int:
+    return policy if isinstance(policy, int) else _THOUGHTS[policy]
 
 
 def _sample(rng: random.Random, ids: Sequence[str], n: int, without: set[str]) -> list[str]:

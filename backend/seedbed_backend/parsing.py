@@ -13,6 +13,7 @@ from seedbed.records import Completion
 REASONS = (
     "prompt_too_long",
     "truncated",
+    "unclosed_thought",
     "empty",
     "bad_characters",
     "not_json",
@@ -41,6 +42,8 @@ def parse(completion: Completion, schema: Mapping[str, Any]) -> tuple[dict[str, 
         return None, "prompt_too_long"
     if completion.finish_reason == "length":
         return None, "truncated"
+    if completion.finish_reason == "unclosed_thought":
+        return None, "unclosed_thought"
     text = completion.text.strip()
     if fenced := _FENCE.match(text):
         text = fenced.group(1).strip()
@@ -69,6 +72,9 @@ def _read(answer: Any, schema: Mapping[str, Any]) -> tuple[dict[str, str] | None
         value = answer[name]
         if not isinstance(value, str):
             return None, "wrong_type"
+        # A text of the greatest length was cut there: the schema lets it go no further.
+        if len(value) >= rule.get("maxLength", len(value) + 1):
+            return None, "too_long"
         fields[name] = unicodedata.normalize("NFC", value).strip()
         if reason := _problem(fields[name], rule):
             return None, reason
@@ -82,6 +88,4 @@ def _problem(value: str, rule: Mapping[str, Any]) -> str:
         return "empty_field"
     if "enum" in rule and value not in rule["enum"]:
         return "unknown_label"
-    if len(value) > rule.get("maxLength", len(value)):
-        return "too_long"
     return ""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from seedbed import registry
 from seedbed.errors import RecipeError, UserError
 from seedbed.technique import Technique
+
+MAX_THOUGHT = 8192
+"""Most tokens that a model may think before it answers."""
 
 RECIPE_CONFIG = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -29,7 +32,10 @@ class PromptTemplates(BaseModel):
 class Sampling(BaseModel):
     """How tokens are drawn. Unset values come from the technique.
 
-    `max_tokens` bounds one completion. A temperature of 0.7-0.9 is usual for synthetic data.
+    `max_tokens` bounds one answer. A temperature of 0.7-0.9 is usual for synthetic data.
+    `thinking` is for models that can think before they answer: "off" lets them answer at once,
+    "separate" lets them think and keeps the thought apart, and a number of tokens does so until the
+    thought is closed for them.
     """
 
     model_config = RECIPE_CONFIG
@@ -39,6 +45,17 @@ class Sampling(BaseModel):
     min_p: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     repeat_penalty: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     max_tokens: Annotated[int, Field(ge=8, le=8192)] | None = None
+    thinking: Literal["off", "separate"] | int = "off"
+
+    @field_validator("thinking", mode="before")
+    @classmethod
+    def _is_policy(cls, value: object) -> object:
+        if value is False:  # YAML reads a bare `off` as false
+            return "off"
+        is_budget = isinstance(value, int) and value is not True and 1 <= value <= MAX_THOUGHT
+        if is_budget or value in ("off", "separate"):
+            return value
+        raise ValueError(f"{value!r} is none of: off, separate, 1 to {MAX_THOUGHT} (tokens)")
 
 
 class PromptVersion(BaseModel):

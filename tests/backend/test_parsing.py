@@ -83,7 +83,9 @@ def test_a_label_must_be_one_of_the_projects():
 
 
 def test_the_length_limit_counts_code_points():
-    assert parse(completion(json.dumps(GOOD | {"answer": "😀" * 1000})), SCHEMA)[1] == ""
+    assert parse(completion(json.dumps(GOOD | {"answer": "😀" * 999})), SCHEMA)[1] == ""
+    # The schema let it go no further: it was cut.
+    assert parse(completion(json.dumps(GOOD | {"answer": "😀" * 1000})), SCHEMA)[1] == "too_long"
 
 
 def test_no_model_text_raises():

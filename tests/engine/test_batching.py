@@ -19,7 +19,9 @@ DEMO_MODEL = Path(__file__).parents[2] / "demo/model/seedbed-demo.gguf"
 
 
 def load(path, **options):
-    return open_engine("llama_cpp", model_path=path, **{"context_length": 2048, "n_threads": 1, **options})
+    return open_engine(
+        "llama_cpp", model_path=path, **{"context_length": 2048, "n_threads": 1, **options}
+    )
 
 
 def texts_by_id(engine, requests) -> dict[str, str]:

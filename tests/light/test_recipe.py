@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from seedbed import recipe
 from seedbed.errors import RecipeError
@@ -20,6 +21,20 @@ def test_an_unknown_key_is_named_with_the_known_ones():
     with pytest.raises(RecipeError, match="unknown key 'tempreature'") as caught:
         recipe.parse({"technique": "qa", "tempreature": 1})
     assert "keep_fraction" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("off", "off"), ("separate", "separate"), ("512", 512), ("'off'", "off")]
+)
+def test_thinking_policies(written, read):
+    data = yaml.safe_load(f"technique: qa\nsampling: {{thinking: {written}}}")
+    assert recipe.parse(data).sampling.thinking == read
+
+
+@pytest.mark.parametrize("value", ["on", True, 0, -1, 9000, 1.5])
+def test_thinking_policy_that_does_not_exist(value):
+    with pytest.raises(RecipeError, match=r"thinking.* none of: off, separate, 1 to 8192"):
+        recipe.parse({"technique": "qa", "sampling": {"thinking": value}})
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class ChatTemplate:
             return text if is_open else f"{text}{tags.opening}\n"
         if tail.endswith(tags.closing):
             return text
-        return f"{text if is_open else text + tags.opening}\n\n{tags.closing}\n\n"
+        return f"{tail if is_open else text + tags.opening}\n\n{tags.closing}\n\n"
 
     def _format(self, messages: Sequence[Message], is_thinking: bool) -> str:
         turns = [{"role": m.role, "content": self._defused(m.content)} for m in messages]
