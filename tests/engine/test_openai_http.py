@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from seedbed.errors import ModelError, ServiceError, SourceError, UserError
 from seedbed.records import SourceTask
 from seedbed_backend.engine import endpoint_run, open_engine
 from seedbed_backend.engine.base import GenerationRequest, SamplingParams
+from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
 from servers.model_servers import start_llama_server, start_python_server
 from servers.scripted import ScriptedServer, delta, usage
@@ -460,6 +462,38 @@ def test_error_in_mid_stream_is_tried_again(opened, scripted, impatient):
     assert completion.text == "whole"
 
 
+@pytest.mark.parametrize("rng_seed", range(5))
+def test_whatever_goes_wrong_each_completion_comes_once(opened, scripted, monkeypatch, rng_seed):
+    monkeypatch.setattr(endpoint_run, "MAX_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(endpoint_run, "MAX_FAILURES", 50)
+    rng = random.Random(rng_seed)
+
+    def script(exchange):
+        n = exchange.body.get("n", 1)
+        half = f"data: {json.dumps(delta(0, content='half'))}"
+        whole = f"data: {json.dumps(delta(0, finish_reason='stop'))}"
+        error = f"data: {json.dumps({'error': {'message': 'compute error'}})}"
+        rng.choice(
+            [
+                *[lambda: exchange.complete(n=n)] * 6,
+                lambda: exchange.complete(n=(n + 1) // 2),
+                lambda: exchange.refuse(500, "kaput"),
+                lambda: exchange.refuse(429, "busy"),
+                lambda: exchange.stream([half]),
+                lambda: exchange.stream([half, error]),
+                lambda: exchange.stream([half, whole]),
+                lambda: exchange.stream([half, whole, error]),
+                lambda: exchange.stream([half, "data: [DONE]"]),
+                lambda: exchange.stream(["data: {"]),
+                lambda: exchange.handler.connection.close(),
+            ]
+        )()
+
+    requests = requests_for(20, 5)
+    completions = list(opened(*(scripted(script) for _ in range(3))).generate(requests))
+    assert sorted(c.id for c in completions) == sorted(ids(requests))
+
+
 def test_key_is_sent_and_the_environment_s_proxy_is_not_used(opened, scripted, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     server = scripted(lambda exchange: exchange.complete())
@@ -548,9 +582,19 @@ def test_what_is_no_url(opened, url):
         opened(url)
 
 
-def test_endpoints_come_from_the_settings(opened):
-    settings = Settings.from_environment({"SEEDBED_ENDPOINTS": "http://a/v1, http://b/v1,"})
-    assert settings.endpoints == ("http://a/v1", "http://b/v1")
-    assert not settings.allow_public_endpoints
+def test_endpoints_come_from_the_settings(opened, scripted):
+    server = scripted(lambda exchange: exchange.complete())
+    environment = {
+        "SEEDBED_ENGINE": "openai_http",
+        "SEEDBED_ENDPOINTS": f"{server.url}, {server.url}/,",
+        "SEEDBED_ENDPOINT_MODEL": "demo",
+        "SEEDBED_ENDPOINT_API_KEY": "secret",
+        "SEEDBED_ENDPOINT_CONCURRENCY": "7",
+    }
+    services = Services(Settings.from_environment(environment))
+    assert services.engine.model.name == services.tokenizer.model.name == "demo"
+    assert [(e.url, e.capacity) for e in services.engine._endpoints] == [(server.url, 7)]
+    services.close()
+    assert not Settings.from_environment({}).allow_public_endpoints
     with pytest.raises(UserError, match="has no endpoint"):
         opened()

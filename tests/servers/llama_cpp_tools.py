@@ -44,7 +44,7 @@ def ensure() -> Path:
     """
     kept = folder()
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.with_suffix(".lock").open("w") as lock:
+    with kept.with_name(f"{kept.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not all((kept / name).is_file() for name in PROGRAMS):
             _check_tools()

@@ -233,10 +233,12 @@ class Run:
         return (1 if endpoint.n_failures else endpoint.capacity) - n_running
 
     def _nap(self) -> float | None:
-        """Return the seconds until an endpoint that was set aside may be asked again."""
+        """Return the seconds after which there may be room that nothing else tells of."""
+        if not self._jobs:
+            return None
         now = time.monotonic()
         naps = [e.away_until - now for e in self._endpoints if e.n_failures < MAX_FAILURES]
-        return min((nap for nap in naps if nap > 0), default=None) if self._jobs else None
+        return min((nap for nap in naps if nap > 0), default=1.0)
 
     async def _ask(self, http: httpx.AsyncClient, ask: _Ask) -> None:
         """Ask in the form that the server understands; what does not come is wanted again."""

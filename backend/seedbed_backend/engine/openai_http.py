@@ -73,10 +73,8 @@ class OpenAIHTTP:
                 hint="Set SEEDBED_ENDPOINTS to base URLs like http://gpu1:8000/v1.",
             )
         self._options = options
-        self._endpoints = [
-            Endpoint(_checked(url, options), max(1, options.endpoint_concurrency))
-            for url in options.endpoints
-        ]
+        urls = dict.fromkeys(_checked(url, options) for url in options.endpoints)
+        self._endpoints = [Endpoint(url, max(1, options.endpoint_concurrency)) for url in urls]
         key = options.endpoint_api_key
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._tls = ssl.create_default_context()
