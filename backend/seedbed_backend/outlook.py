@@ -11,7 +11,7 @@ from seedbed.recipe import Recipe, parse
 from seedbed_backend import forecast, planner
 from seedbed_backend.filters import configure
 from seedbed_backend.forecast import Pace
-from seedbed_backend.planner import Goal, Yield
+from seedbed_backend.planner import Goal, Progress, Yield
 from seedbed_backend.store import Batch, Funnel, Run, Store
 
 N_EARLIER_RUNS = 5
@@ -22,9 +22,14 @@ N_EARLIER_RUNS = 5
 class Record:
     """What earlier runs of one recipe and model have shown."""
 
-    n_runs: int
+    runs: Sequence[Run]
     seen: Yield
     batches: Sequence[Batch]
+
+    @property
+    def n_runs(self) -> int:
+        """Count the runs."""
+        return len(self.runs)
 
 
 def final_share(recipe: Recipe) -> float:
@@ -37,14 +42,22 @@ def goal(recipe: Recipe, target: int, budget: int) -> Goal:
     return Goal(target, budget, recipe.over_generation, final_share(recipe))
 
 
-def observed(store: Store, run: Run, recipe: Recipe, until_wave: int | None = None) -> Yield:
-    """Count attempts, and those kept by all but final filters, in the run's waves that are closed.
+def observed(store: Store, run: Run, recipe: Recipe, until_wave: int | None = None) -> Progress:
+    """Say how far the run's waves are that are closed, wave by wave.
 
     Those are all up to `until_wave`, or all but the last one of a run that has not ended.
     """
     if until_wave is None:
         until_wave = run.wave - (run.state in {"generating", "failed"})
-    return _yield_of(store.funnel(run_id=run.id, until_wave=until_wave), recipe)
+    final = {f.name for f in configure(recipe) if f.scope == "final"}
+    progress = Progress()
+    for wave in range(1, until_wave + 1):
+        funnel = store.funnel(run_id=run.id, wave=wave)
+        n_ranked = sum(row.n for row in funnel.rows if row.stage in final)
+        n_kept = funnel.n_pending + funnel.n_survivors + n_ranked
+        asked = {source for b in store.batches(run.id, wave) for source, _, _ in b.items}
+        progress = progress.after(Yield(funnel.n_attempts, n_kept, len(asked)))
+    return progress
 
 
 def record(store: Store, project_id: str, recipe: Recipe, sha256: str, *, before: str) -> Record:
@@ -58,8 +71,8 @@ def record(store: Store, project_id: str, recipe: Recipe, sha256: str, *, before
     sha256 = sha256 or (found[0].model_sha256 if found else "")
     alike = [r for r in found if r.model_sha256 == sha256][:N_EARLIER_RUNS]
     return Record(
-        len(alike),
-        sum((observed(store, r, recipe) for r in alike), Yield()),
+        alike,
+        sum((observed(store, r, recipe).done for r in alike), Yield()),
         [b for r in alike for b in store.batches(r.id)],
     )
 
@@ -76,7 +89,8 @@ def of_run(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
     """
     recipe = parse(store.recipe(run.recipe_hash))
     batches = store.batches(run.id)
-    seen = observed(store, run, recipe)
+    progress = observed(store, run, recipe)
+    n_closed = round(progress.done.n_attempts)
     earlier = record(store, run.project_id, recipe, run.model_sha256, before=run.id)
     own = [b for b in batches if b.state != "queued"]
     pace = forecast.measure(own if len(own) > 1 else [*own, *earlier.batches])
@@ -84,9 +98,9 @@ def of_run(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
     if run.state == "generating" and run.kind == "run":
         ahead = forecast.forecast(
             goal(recipe, run.target, run.budget),
-            seen,
-            n_planned=sum(b.n_attempts for b in batches) - seen.n_attempts,
-            n_generated=store.funnel(run_id=run.id).n_attempts - seen.n_attempts,
+            progress,
+            n_planned=sum(b.n_attempts for b in batches) - n_closed,
+            n_generated=store.funnel(run_id=run.id).n_attempts - n_closed,
             earlier=earlier.seen,
             pace=pace,
             n_sources=sum(not excess for excess in store.run_sources(run.id).values()),
@@ -95,7 +109,7 @@ def of_run(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
     return {
         "stage": stage(run, batches),
         "pace": pace_dict(pace),
-        "seen": asdict(seen),
+        "seen": asdict(progress.done),
         "n_earlier_runs": earlier.n_runs,
         "forecast": asdict(ahead) if ahead else None,
     }
@@ -112,6 +126,7 @@ def plan(
 ) -> dict[str, Any]:
     """Say what a run for `target` survivors would take, from earlier runs of recipe and model.
 
+    Where a warm-up waits for it, the run begins with that, and what is known is what it showed.
     `sources` maps source ids to the tokens by which they are too long. `forecast` is None where
     nothing is known yet.
     """
@@ -119,19 +134,28 @@ def plan(
     earlier = record(store, project_id, recipe, sha256, before="")
     pace = forecast.measure(earlier.batches)
     n_sources = sum(not excess for excess in sources.values())
+    begun = next(
+        (observed(store, r, recipe) for r in earlier.runs if r.kind == "warm_up"), Progress()
+    )
     ahead = forecast.forecast(
-        wanted, Yield(), earlier=earlier.seen, pace=pace, n_sources=n_sources, n_workers=n_workers
+        wanted,
+        begun,
+        earlier=earlier.seen,
+        pace=pace,
+        n_sources=n_sources,
+        n_workers=n_workers,
     )
     return {
         "target": target,
         "budget": wanted.budget,
-        "warm_up": planner.wave_size(wanted, Yield()),
+        "warm_up": planner.wave_size(wanted, Progress()),
+        "n_begun": round(begun.done.n_attempts),
         "final_share": wanted.final_share,
         "n_sources": n_sources,
         "n_left_out": len(sources) - n_sources,
         "n_workers": n_workers,
         "pace": pace_dict(pace),
-        "seen": asdict(earlier.seen),
+        "seen": asdict(begun.done if begun.done.n_attempts else earlier.seen),
         "n_earlier_runs": earlier.n_runs,
         "forecast": asdict(ahead) if ahead else None,
     }
@@ -180,12 +204,6 @@ def survival(funnel: Funnel, recipe: Recipe) -> list[dict[str, Any]]:
         rows.append({"stage": name, "n_in": n, "n_passed": n - n_dropped})
         n -= n_dropped
     return rows
-
-
-def _yield_of(funnel: Funnel, recipe: Recipe) -> Yield:
-    final = {f.name for f in configure(recipe) if f.scope == "final"}
-    n_ranked = sum(row.n for row in funnel.rows if row.stage in final)
-    return Yield(funnel.n_attempts, funnel.n_pending + funnel.n_survivors + n_ranked)
 
 
 def _ratio(amount: float, of: float) -> float | None:

@@ -1,9 +1,9 @@
 """How many attempts a run needs, and how they are spread over sources and batches (pure).
 
-A run wants N survivors. Its first wave is a warm-up: few attempts, spread over the sources, whose
-yield sizes what follows. The next wave is the main one; small ones top it up, until N are expected
-or the budget is spent. A plan follows from what was seen alone, so that a run that was stopped is
-planned again as it was.
+A run wants N survivors. Its first wave is a warm-up, a small model of the whole run: few sources,
+each asked as often as it will be in the end, because a source that is asked again repeats itself.
+Its yield sizes the main wave; small ones top that up, until N are expected or the budget is spent.
+A plan follows from what was seen alone, so that a run that was stopped is planned again as it was.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ MAX_OVER_GENERATION = 5.0
 WARM_UP_ATTEMPTS = 40
 """Twice what an engine has under way at once on a CPU (20). The yield is known to ± 10 % (80 %)."""
 
+WARM_UP_SOURCES = 8
+"""How many sources a warm-up asks at least, where there are so many: sources differ."""
+
+SOURCE_CORRELATION = 0.2
+"""How alike the fates of two completions of one source are, 0-1 (intraclass correlation)."""
+
 ATTEMPTS_PER_BATCH = 160
 """Eight times what an engine has under way at once: it is idle for a small part of a batch's end."""
 
@@ -38,8 +44,9 @@ Agresti and Coull (Am. Stat. 52 (1998) 119) add to an observed rate to make its 
 ASSURANCE = 0.8
 """The chance with which a wave shall be the last one."""
 
-MAX_SPARE = 40
-"""How many attempts more than expected that may cost: one more wave is cheaper than more of them."""
+MAX_SPARE = 20
+"""How many attempts more than expected that may cost: as many as an engine has under way at once,
+which is about what one more small wave costs in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +70,43 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """Attempts made, and those of them that all filters but the final ones kept."""
+    """Attempts made, those of them that all filters but the final ones kept, and sources asked.
 
-    n_attempts: int = 0
-    n_kept: int = 0
+    Evidence may be weighed: then these are no whole numbers.
+    """
+
+    n_attempts: float = 0
+    n_kept: float = 0
+    n_sources: float = 0
 
     def __add__(self, other: Yield) -> Yield:
-        return Yield(self.n_attempts + other.n_attempts, self.n_kept + other.n_kept)
+        return Yield(
+            self.n_attempts + other.n_attempts,
+            self.n_kept + other.n_kept,
+            self.n_sources + other.n_sources,
+        )
+
+    def at_most(self, n_attempts: float) -> Yield:
+        """Return the same share with the weight of that many attempts, or less."""
+        weight = min(1.0, max(0.0, n_attempts) / self.n_attempts) if self.n_attempts else 1.0
+        return Yield(self.n_attempts * weight, self.n_kept * weight, self.n_sources * weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: all that it made, and what of it tells how it goes on.
+
+    The evidence is the last wave, filled up to 40 attempts with what was before: the yield falls as
+    a run grows, because what it makes must be new.
+    """
+
+    done: Yield = Yield()
+    evidence: Yield = Yield()
+
+    def after(self, wave: Yield) -> Progress:
+        """Return the progress when one more wave is closed."""
+        older = self.evidence.at_most(WARM_UP_ATTEMPTS - wave.n_attempts)
+        return Progress(self.done + wave, older + wave)
 
 
 def budget(target: int) -> int:
@@ -77,34 +114,39 @@ def budget(target: int) -> int:
     return math.ceil(MAX_OVER_GENERATION * target)
 
 
-def posterior(goal: Goal, seen: Yield) -> tuple[float, float]:
+def posterior(goal: Goal, evidence: Yield) -> tuple[float, float]:
     """Return what is believed of the share that is kept, as (a, b) of a beta distribution.
 
     The conjugate update of a beta prior by a binomial count (Gelman et al., Bayesian Data Analysis,
-    2.4). The prior's mean is what the recipe's over-generation implies, its weight 4 attempts.
+    2.4). The prior's mean is what the recipe's over-generation implies, its weight 4 attempts. The
+    completions of one source are alike, so m of each count for less, by Kish's design effect
+    1 + (m - 1)·correlation (Survey Sampling (1965), 5.4).
     """
-    share = min(0.95, 1 / (goal.over_generation * goal.final_share))
-    n_kept = PRIOR_ATTEMPTS * share + seen.n_kept
-    return n_kept, PRIOR_ATTEMPTS + seen.n_attempts - n_kept
+    per_source = evidence.n_attempts / evidence.n_sources if evidence.n_sources else 1.0
+    effect = 1 + max(0.0, per_source - 1) * SOURCE_CORRELATION
+    prior = min(0.95, 1 / (goal.over_generation * goal.final_share))
+    n_kept = PRIOR_ATTEMPTS * prior + evidence.n_kept / effect
+    return n_kept, PRIOR_ATTEMPTS + evidence.n_attempts / effect - n_kept
 
 
-def wave_size(goal: Goal, seen: Yield) -> int:
+def wave_size(goal: Goal, progress: Progress) -> int:
     """Return how many attempts the next wave makes; 0 ends the run.
 
-    Enough to reach the goal with a chance of 80 %, but no more than 40 attempts beyond what is
+    Enough to reach the goal with a chance of 80 %, but no more than 20 attempts beyond what is
     expected to be needed, and never beyond the budget. A run without any survivor stops after 15
     attempts: by then its yield is below 1 in 5, the least that the budget can pay for, with 95 %
     (the rule of three: Hanley and Lippman-Hand, JAMA 249 (1983) 1743).
     """
-    remaining = goal.budget - seen.n_attempts
-    if seen.n_attempts == 0:
+    done = progress.done
+    remaining = goal.budget - round(done.n_attempts)
+    if not done.n_attempts:
         wanted = math.ceil(round(goal.over_generation * goal.target, 6))
         return min(WARM_UP_ATTEMPTS, wanted, goal.budget)
-    missing = goal.n_wanted - seen.n_kept
-    is_barren = seen.n_kept == 0 and seen.n_attempts >= 3 * MAX_OVER_GENERATION
+    missing = goal.n_wanted - round(done.n_kept)
+    is_barren = done.n_kept == 0 and done.n_attempts >= 3 * MAX_OVER_GENERATION
     if missing <= 0 or remaining <= 0 or is_barren:
         return 0
-    a, b = posterior(goal, seen)
+    a, b = posterior(goal, progress.evidence)
     expected = math.ceil(missing * (a + b) / a)
     choices = range(expected, expected + MAX_SPARE)
     place = bisect_left(choices, True, key=lambda m: chance(m, missing, a, b) >= ASSURANCE)
@@ -124,6 +166,15 @@ def chance(n_attempts: int, missing: int, a: float, b: float) -> float:
     return 1 - NormalDist(mean, math.sqrt(variance)).cdf(missing - 0.5)
 
 
+def warm_up_share(goal: Goal, n_sources: int) -> int:
+    """Return how often a warm-up asks each source: as often as the whole run is likely to.
+
+    At most so often that 8 sources are asked.
+    """
+    in_the_end = math.ceil(goal.over_generation * goal.target / n_sources)
+    return max(1, min(in_the_end, WARM_UP_ATTEMPTS // WARM_UP_SOURCES))
+
+
 def spread(
     *,
     run_id: str,
@@ -131,21 +182,23 @@ def spread(
     n_attempts: int,
     source_ids: Sequence[str],
     n_done: Mapping[str, int],
+    per_source: int = 1,
 ) -> list[Batch]:
     """Deal attempts over the sources, so that their totals are as even as can be; cut into batches.
 
-    `n_done` counts the completions that each source has already had in this run, so that indices go
-    on from there. Who gets one more than the others is a seeded shuffle.
+    They are dealt `per_source` at a time. `n_done` counts the completions that each source has
+    already had in this run, so that indices go on from there. Who comes first is a seeded shuffle.
     """
     order = list(source_ids)
     random.Random(content_id(run_id, wave)).shuffle(order)  # noqa: S311 - reproducible, not secret
     totals = [(n_done.get(source, 0), place) for place, source in enumerate(order)]
     heapq.heapify(totals)
     counts = dict.fromkeys(order, 0)
-    for _ in range(n_attempts):
+    for start in range(0, n_attempts, per_source):
+        n = min(per_source, n_attempts - start)
         total, place = totals[0]
-        heapq.heapreplace(totals, (total + 1, place))
-        counts[order[place]] += 1
+        heapq.heapreplace(totals, (total + n, place))
+        counts[order[place]] += n
     parts: list[list[tuple[str, int, int]]] = [[] for _ in range(n_batches(n_attempts))]
     n_dealt = 0
     for item in _pieces(source_ids, counts, n_done, math.ceil(n_attempts / len(parts))):

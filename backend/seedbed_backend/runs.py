@@ -95,20 +95,23 @@ def queue_wave(
     for batch in store.batches(run.id):
         for source_id, _, n in batch.items if batch.wave <= run.wave else ():
             done[source_id] += n
-    n_attempts = run.budget
+    # A run that an older Seedbed left without any wave has no sources on record.
+    sources = store.run_sources(run.id) or dict.fromkeys(store.source_groups(run.project_id), 0)
+    source_ids = [source_id for source_id, excess in sources.items() if not excess]
+    n_attempts, per_source = run.budget, 1
     if run.kind != "trial":
         goal = outlook.goal(recipe, run.target, run.budget)
         n_attempts = planner.wave_size(goal, outlook.observed(store, run, recipe, run.wave))
+        per_source = 1 if run.wave else planner.warm_up_share(goal, len(source_ids))
     if not n_attempts:
         return []
-    fits = [source_id for source_id, excess in store.run_sources(run.id).items() if not excess]
     batches = planner.spread(
         run_id=run.id,
         wave=run.wave + 1,
         n_attempts=n_attempts,
-        # A run that an older Seedbed planned without any wave has no sources on record.
-        source_ids=fits or list(store.source_groups(run.project_id)),
+        source_ids=source_ids,
         n_done=done,
+        per_source=per_source,
     )
     store.add_batches(batches)
     store.update_run(run.id, wave=run.wave + 1)

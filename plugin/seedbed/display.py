@@ -91,13 +91,14 @@ def print_plan(project: str, plan: Mapping[str, Any]) -> None:
     if ahead["seconds"]:
         workers = f"{plan['n_workers']} worker{'s' if plan['n_workers'] > 1 else ''}"
         _line("time", f"{_time(ahead['seconds'])}, with {workers} and nothing else to do")
-    seen, n_runs = plan["seen"], plan["n_earlier_runs"]
-    _line(
-        "known from",
-        f"{n_runs} earlier run{'s' if n_runs > 1 else ''} of this recipe and model: "
-        f"{seen['n_attempts']} attempts, {seen['n_kept'] / seen['n_attempts']:.0%} kept before the "
-        f"final ranking, which keeps {plan['final_share']:.0%}",
-    )
+    _line("known from", _known_from(plan))
+    seen = plan["seen"]
+    asked = seen["n_attempts"] / seen["n_sources"] if seen["n_sources"] else each
+    if each > 2 * asked:
+        click.echo(
+            f"  Each source will be asked about {each:.0f} times, and was so far only {asked:.0f}: "
+            "expect a lower yield."
+        )
 
 
 def print_trials(trials: Sequence[Mapping[str, Any]]) -> None:
@@ -190,6 +191,16 @@ def _print_run(run: Mapping[str, Any]) -> None:
             click.echo(f"    {_time(ahead['seconds'])} left: about {time.strftime('%H:%M', end)}")
     elif run["state"] == "generating":
         click.echo("    its end is not known yet: the warm-up tells")
+
+
+def _known_from(plan: Mapping[str, Any]) -> str:
+    seen, n_runs = plan["seen"], plan["n_earlier_runs"]
+    runs = f"{n_runs} earlier run{'s' if n_runs > 1 else ''} of this recipe and model"
+    what = "the warm-up, with which the run begins" if plan["n_begun"] else runs
+    return (
+        f"{what}: {seen['n_attempts']:.0f} attempts, {seen['n_kept'] / seen['n_attempts']:.0%} "
+        f"kept before the final ranking, which keeps {plan['final_share']:.0%}"
+    )
 
 
 def _time(seconds: Mapping[str, float]) -> str:

@@ -262,8 +262,9 @@ def test_the_main_wave_follows_from_the_warm_up(services, project):
     pipeline.close_wave(services, run.id, 1)
     plan = recipe.parse(project.recipe)
     seen = outlook.observed(services.store, run, plan, 1)
-    assert seen.n_attempts == 40
-    assert 0 < seen.n_kept < 40
+    assert seen.done.n_attempts == 40
+    assert 0 < seen.done.n_kept < 40
+    assert seen.done.n_sources == 4
     expected = planner.wave_size(outlook.goal(plan, 60, 300), seen)
     assert sum(b.n_attempts for b in services.store.batches(run.id, wave=2)) == expected
     assert all(b.screen_seconds > 0 for b in services.store.batches(run.id, wave=1))

@@ -57,7 +57,7 @@ def test_first_nothing_is_known_then_the_warm_up_tells_and_the_run_begins_with_i
     said = seedbed("plan", project, "-n", 30, "--warm-up")
     assert "attempts per survivor" in said
     assert "80 %" in said
-    assert "1 earlier run of this recipe and model: 40 attempts" in said
+    assert "the warm-up, with which the run begins: 40 attempts" in said
     summary = backend.project(project)
     assert (summary["runs"], len(summary["warm_ups"])) == ([], 1)
     assert summary["funnel"]["n_survivors"] == 0
@@ -82,6 +82,10 @@ def test_first_nothing_is_known_then_the_warm_up_tells_and_the_run_begins_with_i
     assert all(b.effort.seconds > 0 for b in store.batches(run["id"]))
     tasks = [c.review_task for c in store.candidates(run_id=run["id"], states=("survivor",))]
     assert all(tasks)
+
+
+def test_a_plan_after_a_run_knows_it(seedbed, project):
+    assert "1 earlier run of this recipe and model" in seedbed("plan", project, "-n", 10)
 
 
 def test_the_forecast_of_the_next_run_is_near_what_it_takes(seedbed, backend, project):

@@ -134,11 +134,12 @@ def test_what_a_trial_grew_stays_apart(world: World):
     assert store.funnel(run_id="trial").n_attempts == 1
 
 
-def test_the_funnel_of_the_first_waves(world: World):
+def test_the_funnel_of_one_wave(world: World):
     world.complete("c1", "c2", fields={"paraphrase": "Zwei"})
     world.store.add_batches([Batch("b2", "run1", 2, ((world.sources[0].id, 6, 1),))])
     rows = [(completion("c3", world.sources[0].id), None, "not_json")]
     world.store.save_completions("run1", "b2", rows)
     assert world.store.funnel(run_id="run1").n_attempts == 3
-    assert world.store.funnel(run_id="run1", until_wave=1).n_attempts == 2
-    assert world.store.funnel(run_id="run1", until_wave=0).n_attempts == 0
+    assert world.store.funnel(run_id="run1", wave=1).n_attempts == 2
+    assert world.store.funnel(run_id="run1", wave=2).n_dropped == 1
+    assert world.store.funnel(run_id="run1", wave=0).n_attempts == 0

@@ -179,18 +179,18 @@ class CandidateStore(Database):
         self,
         run_id: str | None = None,
         project_id: str | None = None,
-        until_wave: int | None = None,
+        wave: int | None = None,
     ) -> Funnel:
         """Count where the attempts of a run, of a project or of all are, at one moment.
 
-        With `until_wave`, those of the run's waves up to that one. Trials count only by their run.
+        With `wave`, those of that wave of the run. Trials count only by their run.
         """
         conditions = _conditions(run_id, project_id)
-        if until_wave is not None:
-            early = select(batches_table.c.id).where(
-                batches_table.c.run_id == run_id, batches_table.c.wave <= until_wave
+        if wave is not None:
+            of_wave = select(batches_table.c.id).where(
+                batches_table.c.run_id == run_id, batches_table.c.wave == wave
             )
-            conditions.append(completions_table.c.batch_id.in_(early))
+            conditions.append(completions_table.c.batch_id.in_(of_wave))
         n_attempts = select(func.count()).select_from(completions_table).where(*conditions)
         place = (completions_table.c.state, completions_table.c.stage, completions_table.c.reason)
         query = (
