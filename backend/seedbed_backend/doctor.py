@@ -80,7 +80,8 @@ def _loads(part: str) -> str:
         "from seedbed_backend.settings import Settings\n"
         "try:\n"
         f"    thing = Services(Settings.from_environment()).{part}\n"
-        "    print(getattr(getattr(thing, 'model', thing), 'name', type(thing).__name__))\n"
+        "    name = getattr(getattr(thing, 'model', thing), 'name', type(thing).__name__)\n"
+        "    print('; '.join([name, *getattr(thing, 'describe', list)()]))\n"
         "except SeedbedError as exc:\n"
         "    print(exc.message + '\\n' + exc.hint); sys.exit(3)\n"
     )

@@ -70,6 +70,7 @@ class Services:
             model_path=self.settings.model,
             context_length=self.settings.context_length,
             n_threads=self.settings.n_threads,
+            n_slots=self.settings.n_slots,
             n_gpu_layers=self.settings.n_gpu_layers,
             tokenizer_only=tokenizer_only,
             endpoints=self.settings.endpoints,

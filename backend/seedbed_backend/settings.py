@@ -22,6 +22,7 @@ class Settings:
     embedding_model: Path | None
     context_length: int
     n_threads: int
+    n_slots: int
     n_gpu_layers: int
     endpoints: tuple[str, ...]
     endpoint_model: str
@@ -52,8 +53,8 @@ class Settings:
             model=_path(env, "SEEDBED_MODEL", base=env.get("MODEL_DIR", "")),
             embedding_model=_path(env, "SEEDBED_EMBEDDING_MODEL", base=env.get("MODEL_DIR", "")),
             context_length=int(_number(env, "SEEDBED_CONTEXT_LENGTH", 4096)),
-            # One core is left to the rest of the stack: llama.cpp's threads wait for each other.
-            n_threads=int(_number(env, "SEEDBED_THREADS", max(1, (os.cpu_count() or 2) - 1))),
+            n_threads=int(_number(env, "SEEDBED_THREADS", 0)),
+            n_slots=int(_number(env, "SEEDBED_SLOTS", 0)),
             n_gpu_layers=int(_number(env, "SEEDBED_GPU_LAYERS", -1)),
             endpoints=_list(env, "SEEDBED_ENDPOINTS"),
             endpoint_model=env.get("SEEDBED_ENDPOINT_MODEL", ""),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -16,6 +18,9 @@ from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
 
 _logger = logging.getLogger(__name__)
+
+NICENESS = 10
+"""How far a filter worker steps behind the others: about a tenth of a contended core's time."""
 
 ROLES = {"generate": (queues.GENERATE,), "filter": (queues.REVIEW, queues.FILTER)}
 
@@ -46,7 +51,10 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
     services.queues.check()
     if role == "generate":
         _logger.info("model %s is loaded", services.engine.model.name)
+        for line in services.engine.describe():
+            _logger.info("engine: %s", line)
     else:
+        _step_aside()
         services.encoder.encode(["warm-up"])
     jobs.attach(services)
     if ready_file:
@@ -60,3 +68,13 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
         )
     finally:
         services.close()
+
+
+def _step_aside() -> None:
+    """Let the generate worker go first: llama.cpp's threads wait for each other at every step.
+
+    Linux weighs sessions against each other (autogroup) before it looks at a process's niceness.
+    """
+    os.nice(NICENESS)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")

@@ -99,6 +99,11 @@ def test_longer_prompts_count_more_and_too_long_ones_are_refused(engine):
         engine.generate([short, long])
 
 
+def test_says_what_it_chose_for_this_machine(engine):
+    assert engine.describe()
+    assert all(line.strip() == line for line in engine.describe())
+
+
 def test_nothing_wanted_nothing_made(engine):
     assert list(engine.generate([])) == []
     assert list(engine.generate([request_for("x", 0)])) == []

@@ -135,6 +135,10 @@ class Engine(Protocol):
         """Return what was done since the engine was loaded."""
         ...
 
+    def describe(self) -> list[str]:
+        """Say what was chosen for this machine and why, a line each, for the operator."""
+        ...
+
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         """Yield one completion per wanted id as it finishes, in any order.
 

@@ -92,6 +92,10 @@ class Echo:
         """Return what was done since the engine was made."""
         return self._usage
 
+    def describe(self) -> list[str]:
+        """Say that there is nothing to choose."""
+        return ["no model: answers are made of the source's own words"]
+
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         """Yield the completions in the order in which they are wanted."""
         check_fits(self, requests)

@@ -1,11 +1,27 @@
-"""What the machine offers to llama.cpp."""
+"""What the machine offers to llama.cpp, and what is made of it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 
+SPIN_COUNT = 2000
+"""How often an OpenMP thread looks before it sleeps, when it waits for the others.
+
+llama.cpp's threads wait for each other hundreds of times for each token. By default they look for
+milliseconds, and where another process has one of the cores, the others burn theirs meanwhile:
+with one busy neighbour on two cores that made generation 2 to 5 times slower than this, which costs
+nothing on an idle machine (benchmarks/README.md).
+"""
+
 _CPUS = Path("/sys/devices/system/cpu")
+
+
+def limit_spinning(environment: MutableMapping[str, str]) -> None:
+    """Tell OpenMP how long to spin; only before its library is loaded, and not against the user."""
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environment.keys():
+        environment["GOMP_SPINCOUNT"] = str(SPIN_COUNT)
 
 
 def n_threads() -> int:

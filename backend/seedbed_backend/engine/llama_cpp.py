@@ -104,6 +104,35 @@ class LlamaCpp:
         """Return by how many tokens the prompt, its thought and answer exceed the context."""
         return max(0, self._need(self._job(request)) - self._n_context)
 
+    def describe(self) -> list[str]:
+        """Say what was chosen: threads, slots, GPU, context, thinking."""
+        options = self._options
+        is_chosen = "as set" if options.n_threads else "the physical cores that may be used"
+        threads = f"{self._n_threads} threads ({is_chosen})"
+        if not api.llama_supports_gpu_offload():
+            gpu = "on the CPU (this llama.cpp was built without GPU support)"
+        elif options.n_gpu_layers == 0:
+            gpu = "on the CPU (as set)"
+        else:
+            n_layers = "all" if options.n_gpu_layers < 0 else str(options.n_gpu_layers)
+            gpu = f"{n_layers} layers on the GPU"
+        per_sequence = self._n_context * self._model.cache_bytes_per_token >> 20
+        n_fitting = min(self.n_slots, self._slots_in_memory(self._n_context))
+        slots = f"{n_fitting} completions side by side"
+        if n_fitting < self.n_slots:
+            slots += f" at full length (of {self.n_slots}: memory is short)"
+        return [
+            f"{threads}, {gpu}, flash attention, weights mapped from the file",
+            f"{slots}; each up to {self._n_context} tokens of context ({per_sequence} MiB)",
+            "chat template of the model"
+            if self._model.chat_template
+            else "no chat template: ChatML",
+            f"thoughts between {self._template.thought_tags.opening} and "
+            f"{self._template.thought_tags.closing}"
+            if self._template.thought_tags
+            else "does not think before it answers",
+        ]
+
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         """Yield completions as they finish; requests with a common start are cheapest together."""
         if self._options.tokenizer_only:

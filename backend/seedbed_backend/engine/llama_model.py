@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import llama_cpp as api
-
 from seedbed.errors import ModelError
-from seedbed_backend.engine import model_file
+from seedbed_backend.engine import hardware, model_file
+
+# llama.cpp loads OpenMP, which reads its environment once.
+hardware.limit_spinning(os.environ)
+import llama_cpp as api  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

@@ -95,7 +95,7 @@ class OpenAIHTTP:
         except BaseException:
             self.close()
             raise
-        self._model = self._describe()
+        self._model = self._model_info()
 
     def _greet(self) -> None:
         """Ask the endpoints that are not known yet what they serve.
@@ -120,7 +120,7 @@ class OpenAIHTTP:
     def _known(self) -> list[Endpoint]:
         return [endpoint for endpoint in self._endpoints if endpoint.is_known]
 
-    def _describe(self) -> ModelInfo:
+    def _model_info(self) -> ModelInfo:
         told = [e.context_length for e in self._known() if e.context_length]
         return ModelInfo(
             name=self._model_name,
@@ -185,6 +185,15 @@ class OpenAIHTTP:
         The seconds are this side's wall time, divided by when the first words came.
         """
         return self._usage
+
+    def describe(self) -> list[str]:
+        """Say which servers are asked, and how much at once."""
+        options = self._options
+        known = {endpoint.url: endpoint.kind or "OpenAI-compatible" for endpoint in self._known()}
+        return [
+            f"{url}: {known.get(url, 'away')}, {options.endpoint_concurrency} completions at once"
+            for url in options.endpoints
+        ]
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
         """Yield completions as they end, from all endpoints at once.
