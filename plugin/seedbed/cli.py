@@ -256,7 +256,7 @@ def plan(project: str, target: int, warm_up: bool) -> None:
 
 @main.group()
 def prompt() -> None:
-    """Work on prompts before they are used."""
+    """Work on prompts before a run is started with them."""
 
 
 @prompt.command("try")

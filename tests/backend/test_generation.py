@@ -6,8 +6,10 @@ from itertools import count
 
 import pytest
 
-from seedbed.records import Completion
+from seedbed.records import Completion, Message, Prompt
 from seedbed_backend import generation
+from seedbed_backend.engine.base import GenerationRequest, LoadOptions, SamplingParams
+from seedbed_backend.engine.echo import Echo
 from seedbed_backend.generation import Peers
 from seedbed_backend.store import Effort
 
@@ -79,6 +81,52 @@ def test_what_was_made_before_the_engine_failed_is_saved():
     with pytest.raises(ValueError, match="out of memory"):
         generation.in_groups(failing(), lambda completions, _: saved.extend(completions))
     assert len(saved) == 5
+
+
+class Recording:
+    """The echo engine, which notes how often it is asked."""
+
+    def __init__(self, context_length):
+        self.echo = Echo(LoadOptions(context_length=context_length))
+        self.calls = []
+
+    def __getattr__(self, name):
+        return getattr(self.echo, name)
+
+    def generate(self, requests):
+        self.calls.append([request.prompt.source_id for request in requests])
+        return self.echo.generate(requests)
+
+
+def a_request(source_id, text):
+    prompt = Prompt(source_id, (Message("user", text),), {})
+    sampling = SamplingParams(0.8, 0.95, 0, 0.05, 1.0, 20)
+    return GenerationRequest(prompt, sampling, ((f"{source_id}0", 0, 1), (f"{source_id}1", 1, 2)))
+
+
+def test_the_engine_gets_all_that_is_missing_and_fits_at_once():
+    engine = Recording(context_length=50)
+    requests = [
+        a_request("a", "Short enough to fit."),
+        a_request("b", "word " * 100),
+        a_request("c", "This one is done already."),
+        a_request("d", "And one more that fits."),
+    ]
+    made = dict(generation.complete(engine, requests, {"c0", "c1", "d0"}))
+    assert engine.calls == [["a", "d"]]
+    assert {c.id for c in made} == {"a0", "a1", "b0", "b1", "d1"}
+    too_long = [c for c in made if c.finish_reason == "prompt_too_long"]
+    assert {c.text for c in too_long} == {"70 tokens too long for a context of 50"}
+    assert {c.source_id for c in too_long} == {"b"}
+    effort = sum(made.values(), Effort())
+    assert effort.n_tokens == engine.usage.n_tokens == sum(c.n_tokens for c in made)
+
+
+def test_where_nothing_is_missing_the_engine_is_not_asked():
+    engine = Recording(context_length=50)
+    request = a_request("a", "Done.")
+    assert list(generation.complete(engine, [request], {"a0", "a1"})) == []
+    assert engine.calls == []
 
 
 GROUPS = {f"a{i}": "a" for i in range(6)} | {f"b{i}": "b" for i in range(30)}

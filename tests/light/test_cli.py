@@ -11,6 +11,8 @@ from seedbed.cli import main
 COMMANDS = (
     "init",
     "import",
+    "prompt",
+    "plan",
     "generate",
     "status",
     "sync",
