@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from redis.exceptions import RedisError
 from rq import Worker
 
 from seedbed.errors import SeedbedError
-from seedbed_backend import queues
+from seedbed_backend import judging, queues
 from seedbed_backend.services import Services
 
 LOAD_TIMEOUT_SECONDS = 120
@@ -27,15 +28,22 @@ class Check:
     hint: str = ""
 
 
+Part: TypeAlias = tuple[str, Callable[[Services], str]]
+
+
 def examine(services: Services) -> list[Check]:
-    """Check store, Redis, workers, model, encoder, Label Studio, and its way back to us."""
-    parts: list[tuple[str, Callable[[Services], str]]] = [
+    """Check store, Redis, workers, models, encoder, Label Studio, and its way back to us.
+
+    The judge is checked where its model is set.
+    """
+    parts: list[Part] = [
         ("store", _store),
         ("redis", _redis),
         ("generate worker", lambda s: _worker(s, queues.GENERATE)),
         ("filter worker", lambda s: _worker(s, queues.FILTER)),
         ("model loads", lambda s: _loads("engine")),
         ("encoder loads", lambda s: _loads("encoder")),
+        *(_JUDGE_PARTS if judging.is_set(services.settings) else ()),
         ("label studio", _label_studio),
         ("ml backend allowed", _backend_allowed),
     ]
@@ -46,6 +54,12 @@ def examine(services: Services) -> list[Check]:
         except SeedbedError as exc:
             checks.append(Check(name, False, exc.message, exc.hint))
     return checks
+
+
+_JUDGE_PARTS: tuple[Part, ...] = (
+    ("judge worker", lambda s: _worker(s, queues.JUDGE)),
+    ("judge model loads", lambda s: _loads("judge")),
+)
 
 
 def _store(services: Services) -> str:

@@ -42,14 +42,16 @@ class Pace:
     """How fast one model works on one recipe and machine, over the batches it was measured on.
 
     `seconds_per_prompt` is what a source takes before its first token, `seconds_per_attempt` the
-    rest of each completion, `screen_seconds` the filters that look at one candidate: wall seconds,
-    many completions being under way at once. `scatter` is the standard deviation of the logarithm
-    of a batch's real ÷ expected seconds. `effort` sums the batches up.
+    rest of each completion, `screen_seconds` the filters that look at one candidate, and
+    `judge_seconds` the judge, 0 without one: wall seconds, many completions being under way at
+    once. `scatter` is the standard deviation of the logarithm of a batch's real ÷ expected seconds.
+    `effort` sums the batches up.
     """
 
     seconds_per_prompt: float
     seconds_per_attempt: float
     screen_seconds: float
+    judge_seconds: float
     scatter: float
     n_batches: int
     n_attempts: int
@@ -119,6 +121,7 @@ def measure(batches: Sequence[Batch]) -> Pace | None:
         for b in measured
     ]
     screened = [b for b in measured if b.screen_seconds > 0]
+    judged = [b for b in measured if b.judge_seconds > 0]
     variance = (SCATTER_WEIGHT * SCATTER**2 + math.fsum(d * d for d in deviations)) / (
         SCATTER_WEIGHT + len(measured) - 1
     )
@@ -127,6 +130,8 @@ def measure(batches: Sequence[Batch]) -> Pace | None:
         seconds_per_attempt=per_attempt,
         screen_seconds=sum(b.screen_seconds for b in screened)
         / max(1, sum(b.n_attempts for b in screened)),
+        judge_seconds=sum(b.judge_seconds for b in judged)
+        / max(1, sum(b.n_attempts for b in judged)),
         scatter=math.sqrt(variance),
         n_batches=len(measured),
         n_attempts=n_attempts,
@@ -141,6 +146,7 @@ def forecast(
     *,
     n_planned: int = 0,
     n_generated: int = 0,
+    n_judged: int = 0,
     earlier: Yield = Yield(),  # noqa: B008 - frozen
     pace: Pace | None = None,
     n_sources: int = 1,
@@ -149,9 +155,9 @@ def forecast(
     """Play the rest of a run through; None where nothing is known of its yield.
 
     `progress` counts the waves that are closed. `n_planned` attempts are under way beyond them, of
-    which `n_generated` are made. `earlier` is the yield of earlier runs of the same recipe and
-    model, which counts as long as the run has no wave of its own, as 100 attempts at most.
-    `n_workers` generate side by side.
+    which `n_generated` are made, and `n_judged` judged, where there is a judge. `earlier` is the
+    yield of earlier runs of the same recipe and model, which counts as long as the run has no wave
+    of its own, as 100 attempts at most. `n_workers` generate side by side.
     """
     evidence = progress.evidence if progress.done.n_attempts else earlier.at_most(EARLIER_ATTEMPTS)
     if not evidence.n_attempts:
@@ -163,7 +169,8 @@ def forecast(
         left = plays.attempts - progress.done.n_attempts - n_generated
         # What is under way is half done when half of its completions are there, prompts included.
         prompts = plays.prompts - min(n_planned, n_sources) * n_generated / max(1, n_planned)
-        seconds = Interval.of(_seconds(pace, left, prompts, plays.waited, n_workers))
+        unjudged = left + max(0, n_generated - n_judged)
+        seconds = Interval.of(_seconds(pace, left, prompts, plays.waited, unjudged, n_workers))
     return Forecast(
         attempts=Interval.of(plays.attempts),
         survivors=Interval.of(survivors),
@@ -209,15 +216,18 @@ def _seconds(
     n_attempts: NDArray[np.float64],
     n_prompts: NDArray[np.float64],
     n_waited: NDArray[np.float64],
+    n_unjudged: NDArray[np.float64],
     n_workers: int,
 ) -> NDArray[np.float64]:
     """Return what is left, in seconds: generating, and after each wave the last batch's screening.
 
+    The workers that generate also judge, when nothing is left to generate.
     The pace is lognormal: it was measured on few batches, and those to come differ as well.
     """
     n_batches = np.maximum(1.0, n_attempts / planner.ATTEMPTS_PER_BATCH)
     width = pace.scatter * np.sqrt(1 / pace.n_batches + 1 / n_batches)
     noise = np.exp(np.random.default_rng(2).standard_normal(len(n_attempts)) * width)
     generating = n_prompts * pace.seconds_per_prompt + n_attempts * pace.seconds_per_attempt
+    generating += n_unjudged * pace.judge_seconds
     seconds: NDArray[np.float64] = generating * noise / n_workers + n_waited * pace.screen_seconds
     return seconds

@@ -45,6 +45,12 @@ def screen(batch_id: str) -> None:
     _guarded(run_id, lambda: pipeline.screen(services(), batch_id))
 
 
+def judge(batch_id: str) -> None:
+    """Judge one batch."""
+    run_id = services().store.batch(batch_id).run_id
+    _guarded(run_id, lambda: pipeline.judge(services(), batch_id))
+
+
 def close_wave(run_id: str, wave: int) -> None:
     """Close one wave of a run."""
     _guarded(run_id, lambda: pipeline.close_wave(services(), run_id, wave))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from seedbed.recipe import Recipe, parse
-from seedbed_backend import forecast, planner
+from seedbed_backend import forecast, judging, planner
 from seedbed_backend.filters import configure
 from seedbed_backend.forecast import Pace
 from seedbed_backend.planner import Goal, Progress, Yield
@@ -101,13 +101,14 @@ def of_run(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
             progress,
             n_planned=sum(b.n_attempts for b in batches) - n_closed,
             n_generated=store.funnel(run_id=run.id).n_attempts - n_closed,
+            n_judged=sum(b.n_attempts for b in batches if b.state == "judged") - n_closed,
             earlier=earlier.seen,
             pace=pace,
             n_sources=sum(not excess for excess in store.run_sources(run.id).values()),
             n_workers=n_workers,
         )
     return {
-        "stage": stage(run, batches),
+        "stage": stage(run, batches, has_judge=recipe.judge.enabled),
         "pace": pace_dict(pace),
         "seen": asdict(progress.done),
         "n_earlier_runs": earlier.n_runs,
@@ -161,7 +162,7 @@ def plan(
     }
 
 
-def stage(run: Run, batches: Sequence[Batch]) -> str:
+def stage(run: Run, batches: Sequence[Batch], *, has_judge: bool = False) -> str:
     """Say in words what a run is doing."""
     if run.state != "generating":
         return str(run.state)
@@ -172,6 +173,8 @@ def stage(run: Run, batches: Sequence[Batch]) -> str:
         return f"{name}: generating"
     if any(b.state == "generated" for b in wave):
         return f"{name}: screening"
+    if has_judge and any(b.state == "screened" for b in wave):
+        return f"{name}: judging"
     return f"{name}: comparing candidates"
 
 
@@ -188,8 +191,18 @@ def pace_dict(pace: Pace | None) -> dict[str, Any] | None:
         "tokens_per_attempt": _ratio(effort.n_tokens, pace.n_attempts),
         "seconds_per_attempt": effort.seconds / pace.n_attempts,
         "screen_seconds_per_attempt": pace.screen_seconds,
+        "judge_seconds_per_attempt": pace.judge_seconds,
         "scatter": pace.scatter,
     }
+
+
+def stages(recipe: Recipe) -> list[str]:
+    """Name what can drop an attempt, in running order."""
+    filters = configure(recipe)
+    names = ["format", *(f.name for f in filters if f.scope == "candidate")]
+    if recipe.judge.enabled:
+        names.append(judging.NAME)
+    return names + [f.name for f in filters if f.scope != "candidate"]
 
 
 def survival(funnel: Funnel, recipe: Recipe) -> list[dict[str, Any]]:
@@ -199,7 +212,7 @@ def survival(funnel: Funnel, recipe: Recipe) -> list[dict[str, Any]]:
     """
     n = funnel.n_attempts
     rows = []
-    for name in ("format", *(f.name for f in configure(recipe))):
+    for name in stages(recipe):
         n_dropped = sum(row.n for row in funnel.rows if row.stage == name)
         rows.append({"stage": name, "n_in": n, "n_passed": n - n_dropped})
         n -= n_dropped

@@ -38,6 +38,12 @@ def parse(completion: Completion, schema: Mapping[str, Any]) -> tuple[dict[str, 
     `schema` is the object schema of the technique: string properties with `maxLength` (code points)
     or `enum`. Surrounding space and a code fence are forgiven; values are stripped and NFC.
     """
+    answer, reason = read_object(completion)
+    return (None, reason) if answer is None else _read(answer, schema)
+
+
+def read_object(completion: Completion) -> tuple[dict[str, Any] | None, str]:
+    """Return (the JSON object that a completion is, "") or (None, reason)."""
     if completion.finish_reason == "prompt_too_long":
         return None, "prompt_too_long"
     if completion.finish_reason == "length":
@@ -56,12 +62,12 @@ def parse(completion: Completion, schema: Mapping[str, Any]) -> tuple[dict[str, 
         answer = json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return None, "not_json"
-    return _read(answer, schema)
+    return (answer, "") if isinstance(answer, dict) else (None, "not_an_object")
 
 
-def _read(answer: Any, schema: Mapping[str, Any]) -> tuple[dict[str, str] | None, str]:
-    if not isinstance(answer, dict):
-        return None, "not_an_object"
+def _read(
+    answer: Mapping[str, Any], schema: Mapping[str, Any]
+) -> tuple[dict[str, str] | None, str]:
     properties: Mapping[str, Any] = schema.get("properties", {})
     if answer.keys() - properties.keys():
         return None, "extra_field"

@@ -1,8 +1,8 @@
 """The whole flow, top to bottom. Each step takes ids, reads the store, and writes the store.
 
-    runs.start ─▶ generate ─▶ screen ─▶ close_wave ─┬▶ publish
-                     ▲                              │
-                     └────────── next wave ◀────────┘   (a trial ends there)
+    runs.start ─▶ generate ─▶ screen ─▶ (judge) ─▶ close_wave ─┬▶ publish
+                     ▲                                         │
+                     └──────────────── next wave ◀─────────────┘   (a trial ends there)
 
 Every step may run twice: ids are content hashes, and a state only moves forward.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from seedbed.recipe import parse
 from seedbed.records import Completion
-from seedbed_backend import generation, publishing, queues, runs, screening, trials
+from seedbed_backend import generation, judging, publishing, queues, runs, screening, trials
 from seedbed_backend.filters import configure
 from seedbed_backend.parsing import parse as parse_completion
 from seedbed_backend.services import Services
@@ -45,19 +45,32 @@ def generate(services: Services, batch_id: str) -> None:
 
 
 def screen(services: Services, batch_id: str) -> None:
-    """Run the filters that look at one candidate; when the wave's last batch is through, close it."""
+    """Run the filters that look at one candidate."""
     store = services.store
     batch = store.batch(batch_id)
-    run = store.run(batch.run_id)
+    recipe = parse(store.recipe(store.run(batch.run_id).recipe_hash))
     if batch.state == "generated":
-        recipe, started = parse(store.recipe(run.recipe_hash)), time.perf_counter()
+        started = time.perf_counter()
         pending = store.candidates(batch_id=batch.id, states=("pending",))
         stages = [f for f in configure(recipe) if f.scope == "candidate"]
         screening.run_filters(services, recipe, stages, pending, passed="kept")
         seconds = time.perf_counter() - started
         store.advance_batch(batch.id, "generated", "screened", screen_seconds=seconds)
-    if all(b.state == "screened" for b in store.batches(run.id, wave=batch.wave)):
-        services.queues.enqueue(queues.FILTER, "close_wave", run.id, batch.wave)
+    runs.go_on(services, recipe, batch)
+
+
+def judge(services: Services, batch_id: str) -> None:
+    """Let the judge, where the recipe has one, grade what those filters kept."""
+    store = services.store
+    batch = store.batch(batch_id)
+    recipe = parse(store.recipe(store.run(batch.run_id).recipe_hash))
+    if batch.state == "screened":
+        started = time.perf_counter()
+        kept = store.candidates(batch_id=batch.id, states=("kept",))
+        judging.judge(services, recipe, batch.run_id, kept)
+        seconds = time.perf_counter() - started
+        store.advance_batch(batch.id, "screened", "judged", judge_seconds=seconds)
+    runs.go_on(services, recipe, batch)
 
 
 def close_wave(services: Services, run_id: str, wave: int) -> None:

@@ -1,4 +1,4 @@
-"""The three queues, and how a job gets onto one: JSON, ids only, a fixed id per piece of work."""
+"""The queues, and how a job gets onto one: JSON, ids only, a fixed id per piece of work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from seedbed.errors import ServiceError
 GENERATE = "generate"
 REVIEW = "review"
 FILTER = "filter"
-NAMES = (GENERATE, REVIEW, FILTER)
+JUDGE = "judge"
+NAMES = (GENERATE, REVIEW, FILTER, JUDGE)
 
 JOB_TIMEOUT_SECONDS = 6 * 3600
 RESULT_TTL_SECONDS = 3600

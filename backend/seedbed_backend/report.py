@@ -6,7 +6,7 @@ from typing import Any
 
 from seedbed import review
 from seedbed.recipe import parse
-from seedbed_backend import outlook
+from seedbed_backend import judging, outlook
 from seedbed_backend.store import Funnel, Project, Run, Store
 
 N_RUNS = 5
@@ -53,6 +53,7 @@ def run_summary(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
     """Describe a run: its state, how far it is, its funnel, its outlook, and what went wrong."""
     batches = store.batches(run.id)
     funnel = store.funnel(run_id=run.id)
+    recipe = parse(store.recipe(run.recipe_hash))
     return {
         "id": run.id,
         "project": run.project_id,
@@ -64,14 +65,16 @@ def run_summary(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
         "n_planned": sum(batch.n_attempts for batch in batches),
         "n_batches": len(batches),
         "n_batches_generated": sum(batch.state != "queued" for batch in batches),
-        "n_batches_screened": sum(batch.state == "screened" for batch in batches),
+        "n_batches_screened": sum(batch.state in {"screened", "judged"} for batch in batches),
+        "n_batches_judged": sum(batch.state == "judged" for batch in batches),
         "model": run.model_name,
         "error": run.error,
         "created_at": run.created_at,
         "finished_at": run.finished_at,
         "n_left_out": sum(excess > 0 for excess in store.run_sources(run.id).values()),
         "funnel": funnel_dict(funnel),
-        "survival": outlook.survival(funnel, parse(store.recipe(run.recipe_hash))),
+        "survival": outlook.survival(funnel, recipe),
+        "judge": judge_counts(store, run.id) if recipe.judge.enabled else None,
         "outlook": outlook.of_run(store, run, n_workers),
     }
 
@@ -84,6 +87,12 @@ def funnel_dict(funnel: Funnel) -> dict[str, Any]:
         "n_survivors": funnel.n_survivors,
         "dropped": [{"stage": r.stage, "reason": r.reason, "n": r.n} for r in funnel.rows],
     }
+
+
+def judge_counts(store: Store, run_id: str) -> dict[str, int]:
+    """Count what the judge looked at, and what it gave no usable answer on, which was kept."""
+    n_judged, n_without = store.count_decisions(run_id, judging.NAME)
+    return {"n_judged": n_judged, "n_no_verdict": n_without}
 
 
 def _summaries(store: Store, project: Project, kind: str, n_workers: int) -> list[dict[str, Any]]:

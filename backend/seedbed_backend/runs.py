@@ -8,9 +8,17 @@ from collections.abc import Mapping
 from seedbed.errors import SourceError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask, content_id
-from seedbed_backend import fitting, outlook, planner, queues
+from seedbed_backend import fitting, judging, outlook, planner, queues
 from seedbed_backend.services import Services
-from seedbed_backend.store import Batch, Project, Run, RunKind
+from seedbed_backend.store import Batch, BatchState, Project, Run, RunKind
+
+_NEXT_JOB: Mapping[BatchState, tuple[str, str]] = {
+    "queued": (queues.GENERATE, "generate"),
+    "generated": (queues.FILTER, "screen"),
+    # It is not screened twice; the step goes on with whatever comes next.
+    "screened": (queues.FILTER, "screen"),
+    "judged": (queues.FILTER, "screen"),
+}
 
 UNFINISHED = ("generating", "publishing")
 """The states in which a run still goes on by itself."""
@@ -22,7 +30,8 @@ def start(services: Services, project: Project, target: int) -> Run:
     Sources that are too long for the model are left out (see `store.run_sources`). A warm-up of the
     same recipe and model becomes the run's beginning; one of another is a trial from now on.
 
-    Raises SourceError when there is no source, or none that fits.
+    Raises SourceError when there is no source, or none that fits; ModelError when the recipe wants
+    a judge and none is set.
     """
     recipe, run_id = parse(project.recipe), new_id(services, project, project.recipe_hash)
     sources = examine(services, project, recipe, run_id)
@@ -47,6 +56,7 @@ def start_warm_up(services: Services, project: Project, target: int) -> Run:
 
 def start_for_source(services: Services, project: Project, source: SourceTask) -> Run:
     """Grow one opened source task ahead of everything else; asking twice starts one run only."""
+    judging.require_judge(services.settings, parse(project.recipe))
     run_id = content_id("run", project.id, project.recipe_hash, "for", source.id)
     if any(run.id == run_id for run in services.store.runs(project.id)):
         return services.store.run(run_id)
@@ -61,8 +71,10 @@ def new_id(services: Services, project: Project, recipe_hash: str) -> str:
 def examine(services: Services, project: Project, recipe: Recipe, run_id: str) -> dict[str, int]:
     """Return by how many tokens each of the project's sources is too long; 0 fits.
 
-    Raises SourceError when there is no source, or none that fits.
+    Raises SourceError when there is no source, or none that fits; ModelError when the recipe wants
+    a judge and none is set.
     """
+    judging.require_judge(services.settings, recipe)
     source_ids = list(services.store.source_groups(project.id))
     if not source_ids:
         raise SourceError(
@@ -120,6 +132,16 @@ def queue_wave(
     return batches
 
 
+def go_on(services: Services, recipe: Recipe, batch: Batch) -> None:
+    """Queue what follows on a screened batch: the judge, or when its wave is through, its end."""
+    through = "judged" if recipe.judge.enabled else "screened"
+    states = {b.id: b.state for b in services.store.batches(batch.run_id, wave=batch.wave)}
+    if states[batch.id] == "screened" != through:
+        services.queues.enqueue(queues.JUDGE, "judge", batch.id)
+    elif set(states.values()) == {through}:
+        services.queues.enqueue(queues.FILTER, "close_wave", batch.run_id, batch.wave)
+
+
 def resume(services: Services) -> int:
     """Queue again whatever unfinished runs still wait for; return how many runs that were."""
     unfinished = [
@@ -147,8 +169,7 @@ def resume_run(services: Services, run_id: str) -> None:
     if not batches:  # it stopped before its first wave was planned
         queue_wave(services, run, parse(store.recipe(run.recipe_hash)))
     for batch in batches:
-        is_queued = batch.state == "queued"
-        queue, job = (queues.GENERATE, "generate") if is_queued else (queues.FILTER, "screen")
+        queue, job = _NEXT_JOB[batch.state]
         if not services.queues.is_waiting(queue, job, batch.id):
             services.queues.enqueue(queue, job, batch.id)
 

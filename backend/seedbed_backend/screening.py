@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from seedbed.recipe import Recipe
 from seedbed.records import Decision
 from seedbed_backend.filters import Filter, Reference, ScreenContext
 from seedbed_backend.services import Services
-from seedbed_backend.store import Run, StateChange, StoredCandidate
+from seedbed_backend.store import Run, StateChange, Store, StoredCandidate
 
 
 def run_filters(
@@ -38,15 +38,28 @@ def run_filters(
                     quality[decision.candidate_id] = decision.score
         is_kept = {d.candidate_id for d in decisions if d.keep}
         remaining = [c for c in remaining if c.id in is_kept]
-        changes = [_drop(d, quality) for d in decisions if not d.keep]
-        if stage is stages[-1]:
-            changes += [StateChange(c.id, passed, score=quality[c.id]) for c in remaining]
-        # One transaction: a crash must not leave half of a set-wise decision.
-        services.store.save_decisions(decisions, changes)
+        is_last = stage is stages[-1]
+        through = [StateChange(c.id, passed, score=quality[c.id]) for c in remaining if is_last]
+        record(services.store, decisions, quality, through)
     if not stages:
         services.store.set_states(
             [StateChange(c.id, passed, score=quality[c.id]) for c in remaining]
         )
+
+
+def record(
+    store: Store,
+    decisions: Sequence[Decision],
+    quality: Mapping[str, float | None],
+    through: Sequence[StateChange] = (),
+) -> None:
+    """Save a stage's decisions with what follows from them: the drops, and who came `through`.
+
+    `quality` is the score so far by candidate id. One transaction: a crash must not leave half of a
+    set-wise decision.
+    """
+    dropped = [_drop(d, quality) for d in decisions if not d.keep]
+    store.save_decisions(decisions, [*dropped, *through])
 
 
 def run_set_filters(services: Services, recipe: Recipe, stages: Sequence[Filter], run: Run) -> None:
@@ -91,7 +104,7 @@ def _references(services: Services, recipe: Recipe, run: Run, exclude: set[str])
     return references
 
 
-def _drop(decision: Decision, quality: dict[str, float | None]) -> StateChange:
+def _drop(decision: Decision, quality: Mapping[str, float | None]) -> StateChange:
     return StateChange(
         decision.candidate_id,
         "dropped",

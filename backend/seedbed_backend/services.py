@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from seedbed.errors import ModelError, UserError
 from seedbed.label_studio import LabelStudioServer
 from seedbed_backend.embeddings import SentenceEncoder
-from seedbed_backend.engine import open_engine
+from seedbed_backend.engine import memory, open_engine
 from seedbed_backend.engine.base import Engine
 from seedbed_backend.filters.base import Encoder
+from seedbed_backend.model_slot import ModelSlot
 from seedbed_backend.queues import Queues
 from seedbed_backend.settings import Settings
 from seedbed_backend.store import Store
@@ -18,7 +21,8 @@ from seedbed_backend.store import Store
 class Services:
     """One process's connections and loaded models.
 
-    The web process never touches `engine` and `encoder`; a worker loads each once and keeps it.
+    The web process never touches `engine`, `judge` and `encoder`; a worker loads each once and
+    keeps it, but for the generator and the judge where they do not fit side by side.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -35,9 +39,32 @@ class Services:
         return Queues(self.settings.redis_url)
 
     @cached_property
+    def models(self) -> ModelSlot:
+        """Return the owner of the generator and the judge, which share the machine's memory."""
+        has_weights = self.settings.engine == "llama_cpp"
+        paths = {"generator": self.settings.model, "judge": self.settings.judge_model}
+        return ModelSlot(
+            {"generator": self._open_engine, "judge": self._open_judge},
+            {name: _file_size(path) if has_weights else 0 for name, path in paths.items()},
+            lambda: memory.available_bytes(),
+            lambda: _uses_gpu(self.settings.n_gpu_layers),
+        )
+
+    @property
     def engine(self) -> Engine:
-        """Load the generator. Raises ModelError naming the file and what is wrong with it."""
-        return self._open_engine(tokenizer_only=False)
+        """Return the generator, loaded; the judge is closed where both do not fit.
+
+        Raises ModelError naming the file and what is wrong with it.
+        """
+        return self.models.take("generator")
+
+    @property
+    def judge(self) -> Engine:
+        """Return the judge, loaded; the generator is closed where both do not fit.
+
+        Raises ModelError as `engine` does.
+        """
+        return self.models.take("judge")
 
     @cached_property
     def tokenizer(self) -> Engine:
@@ -64,24 +91,46 @@ class Services:
             )
         return LabelStudioServer(self.settings.label_studio_url, self.settings.label_studio_api_key)
 
-    def _open_engine(self, *, tokenizer_only: bool) -> Engine:
-        return open_engine(
-            self.settings.engine,
-            model_path=self.settings.model,
-            context_length=self.settings.context_length,
-            n_threads=self.settings.n_threads,
-            n_slots=self.settings.n_slots,
-            n_gpu_layers=self.settings.n_gpu_layers,
-            tokenizer_only=tokenizer_only,
-            endpoints=self.settings.endpoints,
-            endpoint_model=self.settings.endpoint_model,
-            endpoint_api_key=self.settings.endpoint_api_key,
-            endpoint_concurrency=self.settings.endpoint_concurrency,
-            allow_public_endpoints=self.settings.allow_public_endpoints,
+    def _open_engine(self, **changes: Any) -> Engine:
+        settings = self.settings
+        options = {
+            "model_path": settings.model,
+            "context_length": settings.context_length,
+            "n_threads": settings.n_threads,
+            "n_slots": settings.n_slots,
+            "n_gpu_layers": settings.n_gpu_layers,
+            "endpoints": settings.endpoints,
+            "endpoint_model": settings.endpoint_model,
+            "endpoint_api_key": settings.endpoint_api_key,
+            "endpoint_concurrency": settings.endpoint_concurrency,
+            "allow_public_endpoints": settings.allow_public_endpoints,
+        }
+        return open_engine(settings.engine, **{**options, **changes})
+
+    def _open_judge(self) -> Engine:
+        settings = self.settings
+        return self._open_engine(
+            model_path=settings.judge_model,
+            context_length=settings.judge_context_length,
+            endpoints=settings.judge_endpoints or settings.endpoints,
+            endpoint_model=settings.judge_endpoint_model,
         )
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("engine", "tokenizer", "store", "queues", "label_studio"):
+        for name in ("models", "tokenizer", "store", "queues", "label_studio"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+
+
+def _file_size(path: Path | None) -> int:
+    try:
+        return path.stat().st_size if path else 0
+    except OSError:  # opening it will say what is wrong
+        return 0
+
+
+def _uses_gpu(n_gpu_layers: int) -> bool:
+    from seedbed_backend.engine.llama_model import supports_gpu  # loads llama.cpp
+
+    return n_gpu_layers != 0 and supports_gpu()

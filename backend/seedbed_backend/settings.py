@@ -21,6 +21,8 @@ class Settings:
     model: Path | None
     embedding_model: Path | None
     context_length: int
+    judge_model: Path | None
+    judge_context_length: int
     n_threads: int
     n_slots: int
     n_gpu_layers: int
@@ -28,6 +30,8 @@ class Settings:
     endpoint_model: str
     endpoint_api_key: str
     endpoint_concurrency: int
+    judge_endpoints: tuple[str, ...]
+    judge_endpoint_model: str
     allow_public_endpoints: bool
     label_studio_url: str
     label_studio_api_key: str
@@ -53,6 +57,8 @@ class Settings:
             model=_path(env, "SEEDBED_MODEL", base=env.get("MODEL_DIR", "")),
             embedding_model=_path(env, "SEEDBED_EMBEDDING_MODEL", base=env.get("MODEL_DIR", "")),
             context_length=int(_number(env, "SEEDBED_CONTEXT_LENGTH", 4096)),
+            judge_model=_path(env, "SEEDBED_JUDGE_MODEL", base=env.get("MODEL_DIR", "")),
+            judge_context_length=int(_number(env, "SEEDBED_JUDGE_CONTEXT_LENGTH", 4096)),
             n_threads=int(_number(env, "SEEDBED_THREADS", 0)),
             n_slots=int(_number(env, "SEEDBED_SLOTS", 0)),
             n_gpu_layers=int(_number(env, "SEEDBED_GPU_LAYERS", -1)),
@@ -60,6 +66,8 @@ class Settings:
             endpoint_model=env.get("SEEDBED_ENDPOINT_MODEL", ""),
             endpoint_api_key=env.get("SEEDBED_ENDPOINT_API_KEY", ""),
             endpoint_concurrency=int(_number(env, "SEEDBED_ENDPOINT_CONCURRENCY", 4)),
+            judge_endpoints=_list(env, "SEEDBED_JUDGE_ENDPOINTS"),
+            judge_endpoint_model=env.get("SEEDBED_JUDGE_ENDPOINT_MODEL", ""),
             allow_public_endpoints=env.get("SEEDBED_ALLOW_PUBLIC_ENDPOINTS", "") == "1",
             label_studio_url=env.get("LABEL_STUDIO_URL", "http://localhost:8080").rstrip("/"),
             label_studio_api_key=env.get("LABEL_STUDIO_API_KEY", ""),

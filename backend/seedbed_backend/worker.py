@@ -12,7 +12,8 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
-from seedbed_backend import jobs, queues, runs
+from seedbed.errors import ModelError
+from seedbed_backend import jobs, judging, queues, runs
 from seedbed_backend.logs import configure_logging
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
@@ -22,7 +23,12 @@ _logger = logging.getLogger(__name__)
 NICENESS = 10
 """How far a filter worker steps behind the others: about a tenth of a contended core's time."""
 
-ROLES = {"generate": (queues.GENERATE,), "filter": (queues.REVIEW, queues.FILTER)}
+ROLES = {
+    # In this order: all that waits is generated before the first candidate is judged.
+    "generate": (queues.GENERATE, queues.JUDGE),
+    "filter": (queues.REVIEW, queues.FILTER),
+    "judge": (queues.JUDGE,),
+}
 
 
 class Worker(SimpleWorker):  # type: ignore[misc]
@@ -42,16 +48,20 @@ class Worker(SimpleWorker):  # type: ignore[misc]
 def worker(role: str, burst: bool, ready_file: Path | None) -> None:
     """Start a worker: `generate` runs the model, `filter` screens, publishes and reads verdicts.
 
-    Start as many as the machine carries; a generate worker needs the model's memory each.
+    Where a judge model is set, `generate` also judges, when nothing is left to generate; `judge`
+    does nothing else, for a second machine or GPU. Start as many as the machine carries; each needs
+    its model's memory.
     """
     settings = Settings.from_environment()
     configure_logging(settings.log_level)
+    served = queues_of(role, settings)
     services = Services(settings)
     services.store.check()
     services.queues.check()
-    if role == "generate":
-        _logger.info("model %s is loaded", services.engine.model.name)
-        for line in services.engine.describe():
+    if role != "filter":
+        engine = services.engine if role == "generate" else services.judge
+        _logger.info("model %s is loaded", engine.model.name)
+        for line in engine.describe():
             _logger.info("engine: %s", line)
     else:
         _step_aside()
@@ -63,11 +73,26 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
     if n_resumed:
         _logger.info("took up %d unfinished runs", n_resumed)
     try:
-        Worker(list(ROLES[role]), connection=services.queues.redis, serializer=JSONSerializer).work(
-            burst=burst, logging_level=settings.log_level
-        )
+        Worker(
+            served,
+            connection=services.queues.redis,
+            serializer=JSONSerializer,
+        ).work(burst=burst, logging_level=settings.log_level)
     finally:
         services.close()
+
+
+def queues_of(role: str, settings: Settings) -> list[str]:
+    """Return the queues that a role serves, first things first.
+
+    A worker without a judge model leaves judging to others. Raises ModelError for the role `judge`
+    without one.
+    """
+    if judging.has_judge(settings):
+        return list(ROLES[role])
+    if role == "judge":
+        raise ModelError("No judge model is set.", hint="Set SEEDBED_JUDGE_MODEL to a GGUF file.")
+    return [queue for queue in ROLES[role] if queue != queues.JUDGE]
 
 
 def _step_aside() -> None:

@@ -172,6 +172,10 @@ def _print_run(run: Mapping[str, Any]) -> None:
     click.echo(f"{line} of {run['target']} wanted, {run['funnel']['n_attempts']} attempts")
     if run["n_left_out"]:
         click.echo(f"    {run['n_left_out']} sources are left out: too long for the model")
+    if judged := run.get("judge"):
+        told_of = f"    the judge looked at {judged['n_judged']}"
+        without = f" and gave no verdict on {judged['n_no_verdict']}, which were kept"
+        click.echo(told_of + (without if judged["n_no_verdict"] else ""))
     if run["error"]:
         click.secho(f"    {run['error']}", fg="red")
     if run["state"] not in UNFINISHED:

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from seedbed import registry
 from seedbed.errors import RecipeError, UserError
@@ -76,6 +83,34 @@ class StyleRule(BaseModel):
     measure: str = ""
 
 
+Criterion = Annotated[str, Field(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=40)]
+
+RESERVED_CRITERIA = frozenset({"reason", "better", "model", "model_sha256", "no_verdict"})
+"""Names that a judge's answer and its evidence use themselves."""
+
+
+class JudgeSettings(BaseModel):
+    """Whether and how strictly a larger model judges what the filters kept.
+
+    A candidate is graded 1 to 5 on each criterion. Its score is the mean of (grade - 1) / 4; it is
+    dropped below `minimum` (0-1), or where one grade is below `minimum_grade`. `rubric` adds
+    criteria to the technique's or words them anew; `false` takes one out.
+    """
+
+    model_config = RECIPE_CONFIG
+    enabled: bool = False
+    minimum: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
+    minimum_grade: Annotated[int, Field(ge=1, le=5)] = 2
+    rubric: dict[Criterion, Annotated[str, Field(min_length=1)] | Literal[False]] = {}
+
+    @field_validator("rubric")
+    @classmethod
+    def _is_free(cls, rubric: dict[str, str | Literal[False]]) -> dict[str, str | Literal[False]]:
+        if taken := sorted(RESERVED_CRITERIA & rubric.keys()):
+            raise ValueError(f"{taken[0]!r} cannot be the name of a criterion")
+        return rubric
+
+
 class Recipe(BaseModel):
     """The settings of one project. Fractions are in 0-1.
 
@@ -98,6 +133,7 @@ class Recipe(BaseModel):
     labels: tuple[str, ...] = ()
     glossary: tuple[str, ...] = ()
     style_guide: tuple[StyleRule, ...] = ()
+    judge: JudgeSettings = JudgeSettings()
     rng_seed: int = 1
 
     @field_validator("technique")
@@ -108,6 +144,15 @@ class Recipe(BaseModel):
         except UserError as exc:
             raise ValueError(str(exc)) from exc
         return name
+
+    @field_validator("judge")
+    @classmethod
+    def _has_criteria(cls, judge: JudgeSettings, info: ValidationInfo) -> JudgeSettings:
+        if judge.enabled and "technique" in info.data:
+            own = registry.technique(info.data["technique"]).rubric.criteria
+            if not _criteria(own, judge):
+                raise ValueError("the judge has no criterion; name one under `rubric`")
+        return judge
 
     @property
     def spec(self) -> Technique:
@@ -125,6 +170,11 @@ class Recipe(BaseModel):
         """Return the style guide in force: the recipe's, or else the technique's."""
         own = tuple(rule.model_dump() for rule in self.style_guide)
         return own or tuple(dict(rule) for rule in self.spec.style_guide)
+
+    @property
+    def criteria(self) -> dict[str, str]:
+        """Return the judge's questions by criterion: the technique's, with the recipe's changes."""
+        return _criteria(self.spec.rubric.criteria, self.judge)
 
     def filter_options(self) -> dict[str, dict[str, Any]]:
         """Merge the technique's filters with this recipe's overrides, in running order.
@@ -191,6 +241,10 @@ def describe(exc: ValidationError) -> str:
     given = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     return f"{where!r} {message}{given}" if message.startswith("should") else f"{where}: {message}"
+
+
+def _criteria(own: Mapping[str, str], judge: JudgeSettings) -> dict[str, str]:
+    return {name: text for name, text in {**own, **judge.rubric}.items() if text}
 
 
 def _read(path: Path, kind: str) -> Any:

@@ -43,6 +43,20 @@ class TrainingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Rubric:
+    """What a judge is asked about a candidate.
+
+    `criteria` maps a name in snake_case to a question that a good candidate answers with yes. A
+    `pair` names two output fields, the better one first: they are shown as A and B, once in each
+    order, and `preference` asks which of them is better.
+    """
+
+    criteria: Mapping[str, str] = field(default_factory=dict)
+    pair: tuple[str, str] | None = None
+    preference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Technique:
     """A way of growing data, declared.
 
@@ -51,7 +65,7 @@ class Technique:
     output fields that make two candidates the same; `real_field` is the source field that they are
     compared with, where the sources are examples of the same kind. `group_field` names the source
     field that groups sources (a document, a class). `n_peers` is how many other sources are shown
-    beside the source itself.
+    beside the source itself. `rubric` is for recipes with a judge.
     """
 
     name: str
@@ -72,6 +86,7 @@ class Technique:
     score_columns: tuple[str, ...] = ()
     reject_reasons: tuple[str, ...] = ()
     style_guide: tuple[Mapping[str, Any], ...] = field(default=())
+    rubric: Rubric = Rubric()
 
     @property
     def text_field(self) -> str:

@@ -14,6 +14,6 @@ def test_upgrade_then_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run = CliRunner().invoke
     with pytest.raises(UserError, match="seedbed db upgrade"):
         run(db, ["check"], catch_exceptions=False)
-    assert "revision 0002 (before: none)" in run(db, ["upgrade"]).output
-    assert "revision 0002 (before: 0002)" in run(db, ["upgrade"]).output
-    assert "revision 0002, up to date" in run(db, ["check"]).output
+    assert "revision 0003 (before: none)" in run(db, ["upgrade"]).output
+    assert "revision 0003 (before: 0003)" in run(db, ["upgrade"]).output
+    assert "revision 0003, up to date" in run(db, ["check"]).output

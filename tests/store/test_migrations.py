@@ -50,7 +50,7 @@ def test_downgrade_leaves_nothing(store: Store):
 def test_migrate_again_changes_nothing(store: Store):
     before = store.revision()
     store.migrate()
-    assert store.revision() == before == "0002"
+    assert store.revision() == before == "0003"
     store.check()
 
 
@@ -66,6 +66,37 @@ def test_runs_of_the_first_version_go_on(open_store: Callable[[], Store]):
     assert store.run("run").kind == "run"
     assert store.run_sources("run") == {"s1": 0, "s2": 0}
     assert store.batch("b").effort == Effort()
+
+
+def test_batches_of_the_second_version_keep_their_candidates(open_store: Callable[[], Store]):
+    store = open_store()
+    config = alembic_config()
+    completion = (
+        "INSERT INTO completions VALUES ('c', 'p', 'run', 'b', 's1', '', 0, 'x', 'stop', 1, 1, 1, 1,"
+        " NULL, 'pending', '', '', NULL, NULL, '', NULL)"
+    )
+    source = (
+        "INSERT INTO sources (project_id, id, fields, group_name, provenance)"
+        " VALUES ('p', 's1', '{}', '', '{}')"
+    )
+    with store._write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (*FIRST_VERSION, source, completion):
+            connection.execute(text(statement))
+        command.upgrade(config, "0002")
+    store.migrate()
+    assert [c.candidate.id for c in store.candidates(batch_id="b")] == ["c"]
+    assert store.advance_batch("b", "queued", "judged", judge_seconds=1.5)
+    assert store.batch("b").judge_seconds == 1.5
+    with pytest.raises(UserError, match="refused a row"):
+        store.set_batch_state("b", "nonsense")
+    with store._write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+        found = connection.execute(text("SELECT id, state FROM batches")).all()
+        assert [tuple(row) for row in found] == [("b", "screened")]
+        assert [i["name"] for i in inspect(connection).get_indexes("batches")]
 
 
 def test_check_says_when_empty(open_store: Callable[[], Store]):
@@ -92,7 +123,7 @@ def test_threads_may_migrate_at_once(url: str):
         return revision
 
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(migrate, range(4))) == {"0002"}
+        assert set(pool.map(migrate, range(4))) == {"0003"}
 
 
 def test_processes_may_migrate_at_once(url: str):

@@ -40,6 +40,11 @@ def _log(level: int, text: bytes, _user_data: Any) -> None:
 _log_callback = api.llama_log_callback(_log)
 
 
+def supports_gpu() -> bool:
+    """Tell whether this build of llama.cpp can put layers on a GPU."""
+    return bool(api.llama_supports_gpu_offload())
+
+
 class LlamaModel:
     """One opened model file; `handle` and `vocab` are llama.cpp's own pointers.
 

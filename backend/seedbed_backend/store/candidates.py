@@ -208,6 +208,18 @@ class CandidateStore(Database):
             n_survivors=sum(r.n for r in rows if r.state == "survivor"),
         )
 
+    def count_decisions(self, run_id: str, filter_name: str) -> tuple[int, int]:
+        """Count a filter's decisions in a run: all of them, and those without a score."""
+        query = (
+            select(func.count(), func.count() - func.count(decisions_table.c.score))
+            .select_from(decisions_table)
+            .join(completions_table, completions_table.c.id == decisions_table.c.candidate_id)
+            .where(completions_table.c.run_id == run_id, decisions_table.c.filter == filter_name)
+        )
+        with self._read() as connection:
+            n, n_unscored = connection.execute(query).one()
+        return n, n_unscored
+
     def _candidates(
         self, conditions: Sequence[ColumnElement[bool]], limit: int | None
     ) -> list[StoredCandidate]:

@@ -11,7 +11,7 @@ from seedbed.records import Candidate, Completion, Verdict
 
 RunKind = Literal["run", "warm_up", "trial"]
 RunState = Literal["generating", "publishing", "done", "short", "failed"]
-BatchState = Literal["queued", "generated", "screened"]
+BatchState = Literal["queued", "generated", "screened", "judged"]
 CandidateState = Literal["pending", "kept", "dropped", "survivor"]
 ProjectSide = Literal["source", "review"]
 
@@ -89,7 +89,7 @@ class Batch:
     """What one job generates. `items` are (source id, first completion index, count).
 
     `effort` grows with every completion that is stored; `screen_seconds` is what the filters took
-    that look at one candidate.
+    that look at one candidate, `judge_seconds` what the judge took, where the recipe has one.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Batch:
     state: BatchState = "queued"
     effort: Effort = Effort()
     screen_seconds: float = 0.0
+    judge_seconds: float = 0.0
 
     @property
     def n_attempts(self) -> int:
@@ -110,10 +111,10 @@ class Batch:
 class StoredCandidate:
     """One completion and all that is known about it. Dropped at "format", it has no fields.
 
-    pending → kept (by the filters that look at one candidate) → survivor, or dropped by `stage` for
-    `reason`. `score` is its quality in [0, 1]. `scores` and `evidence` are by filter. `draw` in
-    [0, 1) is its place in the random order of its `stratum`. `review_task` is Label Studio's task
-    id once it is published, `verdict` the current one.
+    pending → kept (by the filters that look at one candidate) → survivor, or dropped by `stage`, a
+    filter or the judge, for `reason`. `score` is its quality in [0, 1]. `scores` and `evidence` are
+    by filter. `draw` in [0, 1) is its place in the random order of its `stratum`. `review_task` is
+    Label Studio's task id once it is published, `verdict` the current one.
     """
 
     candidate: Candidate

@@ -198,4 +198,5 @@ def _batch_from(row: RowMapping) -> Batch:
             token_seconds=row[batches_table.c.token_seconds],
         ),
         screen_seconds=row[batches_table.c.screen_seconds],
+        judge_seconds=row[batches_table.c.judge_seconds],
     )

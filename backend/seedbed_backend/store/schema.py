@@ -147,7 +147,8 @@ batches_table = Table(
     Column("n_tokens", BigInteger, nullable=False, server_default="0"),
     Column("token_seconds", Double, nullable=False, server_default="0"),
     Column("screen_seconds", Double, nullable=False, server_default="0"),
-    CheckConstraint("state IN ('queued', 'generated', 'screened')", name="state"),
+    Column("judge_seconds", Double, nullable=False, server_default="0"),
+    CheckConstraint("state IN ('queued', 'generated', 'screened', 'judged')", name="state"),
     Index(None, "run_id", "wave"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
+from seedbed.technique import OutputField, Rubric, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
@@ -64,6 +64,15 @@ Answer as JSON: {"chosen": "...", "rejected": "..."}""",
             "name": "no_filler",
             "text": "No greeting, no filler, no promises.",
             "measure": "no_filler",
+        },
+    ),
+    rubric=Rubric(
+        pair=("chosen", "rejected"),
+        preference="Which of the replies A and B follows the style guide better?",
+        criteria={
+            "plausible": "Are both A and B fluent, complete replies that somebody might really send?",
+            "on_topic": "Do both A and B reply to this very request?",
+            "follows_guide": "Does the better one of A and B follow every rule of the style guide?",
         },
     ),
 )

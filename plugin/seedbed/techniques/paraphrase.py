@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
+from seedbed.technique import OutputField, Rubric, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
@@ -54,5 +54,12 @@ Answer as JSON: {"paraphrase": "..."}""",
         "not fluent",
         "duplicate",
         "unsafe or private",
+    ),
+    rubric=Rubric(
+        criteria={
+            "same_meaning": "Does it say the same as the source: nothing added, left out or changed?",
+            "natural": "Is it natural, correct language?",
+            "other_words": "Does it use other words or another order than the source?",
+        },
     ),
 )
