@@ -4,19 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rq.serializers import JSONSerializer
 
 from engine.tiny_gguf import write
-from growing import MODEL, SOURCES, wait_for
+from growing import MODEL, SOURCES, grow, wait_for
 from seedbed import ingest, recipe, registry
+from seedbed.backend_client import BackendClient
 from seedbed.errors import ModelError
 from seedbed.records import SourceTask
-from seedbed_backend import jobs, judging, outlook, pipeline, queues, report, runs
+from seedbed_backend import jobs, judging, outlook, pipeline, report, runs
 from seedbed_backend.engine import memory
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
+from seedbed_backend.stack.stack import Stack, StackOptions
 from seedbed_backend.store import Project
 from seedbed_backend.worker import Worker, queues_of
 
@@ -225,7 +228,7 @@ def test_no_run_is_made_where_no_judge_is_set(open_services):
         lambda: runs.start_warm_up(services, project, 5),
         lambda: runs.start_for_source(services, project, source),
     ):
-        with pytest.raises(ModelError, match="no judge model is set. Set SEEDBED_JUDGE_MODEL"):
+        with pytest.raises(ModelError, match=r"no judge model is set\. Set SEEDBED_JUDGE_MODEL"):
             start()
     assert services.store.runs("p") == []
 
@@ -290,3 +293,37 @@ def test_a_judge_that_is_killed_goes_on_where_it_was(open_services, environment,
     pipeline.close_wave(services, run.id, 1)
     assert services.store.funnel(run_id=run.id).is_balanced
     assert services.store.run(run.id).state == "done"
+
+
+@pytest.mark.xdist_group("label_studio")
+def test_a_judged_run_is_published_and_the_doctor_loads_the_judge(
+    label_studio, server, encoder_folder, judge_model, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SEEDBED_JUDGE_MODEL", str(judge_model))
+    options = StackOptions(
+        home=tmp_path,
+        label_studio=Path(),
+        model=MODEL,
+        embedding_model=encoder_folder,
+        port=0,
+        redis_port=0,
+        label_studio_url=label_studio.url,
+        label_studio_api_key=label_studio.api_key,
+    )
+    with Stack(options) as stack:
+        stack.start(lambda step: None)
+        password = stack.environment["BASIC_AUTH_PASS"]
+        backend = BackendClient(stack.url, stack.environment["BASIC_AUTH_USER"], password)
+        judge = {"enabled": True, "minimum": 0.1, "minimum_grade": 1}
+        project = grow(backend, "it-judged", "paraphrase", target=4, judge=judge)
+        checks = {check["name"]: check for check in backend.doctor()}
+        backend.close()
+    (run,) = project["runs"]
+    assert run["judge"]["n_judged"] > 0
+    assert run["n_batches_judged"] == run["n_batches"]
+    assert run["funnel"]["n_pending"] == 0
+    tasks = list(server.tasks(project["review_project"]))
+    assert len(tasks) == run["funnel"]["n_survivors"] > 0
+    assert checks["judge worker"]["is_ok"]
+    assert checks["judge model loads"]["is_ok"], checks["judge model loads"]
+    assert "a random judge" in checks["judge model loads"]["detail"]
