@@ -27,7 +27,7 @@ endef
 export HF_HUB_OFFLINE := 1
 export TRANSFORMERS_OFFLINE := 1
 
-.PHONY: help install install-label-studio demo clean-demo llama-cpp-tools test lint requirements
+.PHONY: help install install-label-studio demo clean-demo llama-cpp-tools test bench-generation lint requirements
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -69,6 +69,9 @@ llama-cpp-tools: $(VENV)/.installed  ## build llama-server for the tests, once (
 
 test: install llama-cpp-tools  ## unit, contract and integration tests on the real services
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+bench-generation: install llama-cpp-tools  ## speed of generation against what people run instead (20 min, idle machine)
+	@$(BIN)/python benchmarks/generation.py $(ARGS)
 
 lint: $(VENV)/.installed  ## style, types, import direction, lock
 	$(BIN)/ruff check .

@@ -13,6 +13,9 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+VERSION = 1
+"""Changes when the same shape gives another file."""
+
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

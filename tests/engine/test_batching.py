@@ -11,6 +11,7 @@ import pytest
 
 from engine.conftest import SCHEMA, request_for
 from engine.tiny_gguf import write
+from seedbed.errors import ModelError
 from seedbed_backend.engine import memory, open_engine
 
 pytestmark = pytest.mark.integration
@@ -114,6 +115,32 @@ def test_500_mixed_requests_with_cancellations_and_a_model_that_never_stops(tmp_
         if completion.finish_reason == "length":
             assert completion.n_tokens == sampling.max_tokens
     assert sum(c.finish_reason == "length" for c in finished.values()) > 200
+    engine.close()
+
+
+def test_engine_closed_in_the_middle_says_so(tiny_model):
+    engine = load(tiny_model)
+    running = engine.generate(varied_requests(9))
+    next(running)
+    engine.close()
+    with pytest.raises(ModelError, match="is closed"):
+        list(running)
+
+
+def test_many_completions_of_a_prompt_come_out_the_same_again(tiny_model):
+    engine = load(tiny_model)
+    requests = [request_for(f"{i} text " * 60, 20, max_tokens=30) for i in range(4)]
+    expected = texts_by_id(engine, requests)
+    assert engine._contexts[0].is_shared
+    other = varied_requests(4)
+    assert texts_by_id(engine, other) == texts_by_id(engine, other)
+    assert not engine._contexts[0].is_shared
+    assert texts_by_id(engine, requests) == expected
+    assert texts_by_id(engine, requests) == expected
+    assert len(set(expected.values())) > 70
+    # Short and long prompts, short and long answers, in one call.
+    mixed = [request_for(f"{i:08}" + "x" * (i % 7 * 50), 8 + i % 5, max_tokens=5 + i) for i in range(20)]
+    assert len(texts_by_id(engine, mixed)) == sum(len(r.wanted) for r in mixed)
     engine.close()
 
 

@@ -95,9 +95,10 @@ class Batch:
 
     def close(self) -> None:
         """Give up what is not finished."""
-        for sequence in filter(None, self._slots):
-            sequence.sampler.close()
-        self._slots = [None] * len(self._slots)
+        for slot, sequence in enumerate(self._slots):
+            if sequence is not None:
+                sequence.sampler.close()
+                self._free(slot)
         self._jobs.clear()
         self._job = None
 
@@ -105,7 +106,7 @@ class Batch:
         """Put waiting completions into free slots, evaluating their prompts where needed."""
         while None in self._slots:
             if self._job is None:
-                if not self._jobs:
+                if not self._jobs or (self._context.is_shared and self._n_prompts() > 1):
                     return
                 self._job = self._jobs.popleft()
                 self._job.n_evaluated = self._context.keep_common(self._job.prompt)
@@ -118,6 +119,13 @@ class Batch:
             yield from self._start(self._job, self._slots.index(None))
             if not self._job.remaining:
                 self._job = None
+
+    def _n_prompts(self) -> int:
+        return len({id(sequence.job) for sequence in self._slots if sequence is not None})
+
+    def _free(self, slot: int) -> None:
+        self._context.drop(slot)
+        self._slots[slot] = None
 
     def _evaluate_piece(self, job: Job) -> None:
         started = time.perf_counter()
@@ -166,7 +174,7 @@ class Batch:
             sequence.n_past += 1
             self._advance(sequence, logits)
             if sequence.finish_reason:
-                self._slots[slot] = None
+                self._free(slot)
         seconds = time.perf_counter() - started
         self.usage += Usage(n_tokens=len(active), token_seconds=seconds)
         for sequence in active:

@@ -32,6 +32,12 @@ CPU_SLOTS = 20
 GPU_SLOTS = 64
 """Completions side by side on a GPU, where a step of 64 sequences takes hardly longer than of 20."""
 
+SHARED_FROM = 8
+"""Completions of each prompt from which on a common pool of cells is faster on a CPU."""
+
+SHARED_SLOTS = 32
+"""Completions side by side there."""
+
 MIN_CONTEXT = 256
 """Tokens of context below which no prompt of any use fits."""
 
@@ -42,9 +48,9 @@ class LlamaCpp:
     The memory for sequences is made when it is needed, as long as the longest prompt with its
     answer, and made anew when that changes.
 
-    On the CPU the text of a completion depends on its prompt, sampling and rng_seed alone; on a
-    GPU, and for recurrent models, also on what is generated beside it (`n_slots` and the order of
-    the requests).
+    On the CPU the text of a completion depends on its prompt, sampling and rng_seed alone. Where
+    `SHARED_FROM` or more are wanted of each prompt, on a GPU, and for recurrent models it also
+    depends on what is generated beside it: on `n_slots` and on all requests of the call.
     """
 
     name: ClassVar[str] = "llama_cpp"
@@ -93,8 +99,11 @@ class LlamaCpp:
     @property
     def n_slots(self) -> int:
         """Return how many completions are generated side by side, where memory allows."""
-        is_on_gpu = self._options.n_gpu_layers != 0 and api.llama_supports_gpu_offload()
-        return self._options.n_slots or (GPU_SLOTS if is_on_gpu else CPU_SLOTS)
+        return self._options.n_slots or (GPU_SLOTS if self._is_on_gpu else CPU_SLOTS)
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self._options.n_gpu_layers != 0 and bool(api.llama_supports_gpu_offload())
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Count the tokens of the rendered prompt, the chat template's own included."""
@@ -150,9 +159,7 @@ class LlamaCpp:
         self._check_open()
         if self._is_generating:
             raise ModelError("This engine generates already; finish or close the other iterator.")
-        context = self._fitting_context(
-            max(map(self._need, jobs)), sum(len(job.request.wanted) for job in jobs)
-        )
+        context = self._fitting_context(jobs)
         tags = self._template.thought_tags
         batch = Batch(self._model, context, self._constraints, tags, deque(jobs))
         before = self._usage
@@ -183,18 +190,35 @@ class LlamaCpp:
         text = self._template.render(prompt.messages, is_thinking=is_thinking)
         return self._model.tokenize_prompt(text)
 
-    def _fitting_context(self, need: int, n_wanted: int) -> Context:
-        """Return a context for sequences of `need` tokens; the present one where it will do."""
-        length = -(-(need + 1) // GRANULE) * GRANULE
-        n_slots = min(self.n_slots, self._slots_in_memory(length))
+    def _fitting_context(self, jobs: Sequence[Job]) -> Context:
+        """Return a context for these jobs; the present one where it will do."""
+        is_shared = self._shares(jobs)
+        n_wanted = sum(len(job.request.wanted) for job in jobs)
+        n_slots = self._options.n_slots or (SHARED_SLOTS if is_shared else self.n_slots)
+        need = max(map(self._need, jobs)) + 1
+        if is_shared:
+            # One prompt's completions at a time; at the end of one, two (batching.py).
+            n_slots = min(n_slots, max(len(job.request.wanted) for job in jobs))
+            longest = max(len(job.prompt) for job in jobs)
+            need = 2 * longest + n_slots * (need - min(len(job.prompt) for job in jobs))
+        else:
+            n_slots = min(n_slots, self._slots_in_memory(_rounded(need)))
+        length = _rounded(need)
         for old in self._contexts:
-            if length <= old.length <= 2 * length and old.n_slots >= min(n_slots, n_wanted):
+            is_like = old.is_shared == is_shared and length <= old.length <= 2 * length
+            if is_like and old.n_slots >= min(n_slots, n_wanted):
+                if is_shared:
+                    old.clear()
                 return old
         _close_all(self._contexts)
         while True:
             try:
                 context = Context(
-                    self._model, n_slots=n_slots, length=length, n_threads=self._n_threads
+                    self._model,
+                    n_slots=n_slots,
+                    length=length,
+                    n_threads=self._n_threads,
+                    is_shared=is_shared,
                 )
             except ModelError:
                 if n_slots == 1:
@@ -203,6 +227,11 @@ class LlamaCpp:
             else:
                 self._contexts.append(context)
                 return context
+
+    def _shares(self, jobs: Sequence[Job]) -> bool:
+        n_least = min(len(job.request.wanted) for job in jobs)
+        may_share = not (self._is_on_gpu or self._model.is_recurrent)
+        return may_share and n_least >= SHARED_FROM
 
     def _slots_in_memory(self, length: int) -> int:
         fitting = memory.fitting_tokens(self._model.cache_bytes_per_token, memory.available_bytes())
@@ -228,6 +257,10 @@ class LlamaCpp:
     def _check_open(self) -> None:
         if not self._free.alive:
             raise ModelError(f"The model {self._model.path} is closed.", hint="Open it again.")
+
+
+def _rounded(n_tokens: int) -> int:
+    return -(-n_tokens // GRANULE) * GRANULE
 
 
 def _close_all(contexts: list[Context]) -> None:
