@@ -1,5 +1,7 @@
 """A forecast's 80 % interval holds about 80 % of what simulated runs do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -140,3 +142,19 @@ def test_what_is_generated_already_takes_no_more_time():
 def test_a_forecast_is_the_same_again():
     arguments = (goal(), warmed(40, 17))
     assert forecast.forecast(*arguments) == forecast.forecast(*arguments)
+
+
+def test_what_is_not_judged_yet_takes_its_time():
+    judged = replace(batch(40, 20.0), state="judged", judge_seconds=80.0)
+    pace = forecast.measure([judged])
+    assert pace.judge_seconds == 2.0
+    assert forecast.measure([batch(40, 20.0)]).judge_seconds == 0.0
+
+    def seconds(n_judged):
+        told = forecast.forecast(
+            goal(40), warmed(40, 20), n_planned=60, n_generated=60, n_judged=n_judged, pace=pace
+        )
+        return told.seconds.expected
+
+    # 60 of 2 s each; the medians of two noisy sums differ by a little less or more
+    assert seconds(0) - seconds(60) == pytest.approx(120.0, rel=0.1)

@@ -103,3 +103,15 @@ def test_a_plan_warns_where_it_leaves_what_is_known(capsys):
 )
 def test_durations(seconds, text):
     assert display.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("n_without", "said"),
+    [
+        (0, "the judge looked at 60\n"),
+        (3, "the judge looked at 60 and gave no verdict on 3, which were kept\n"),
+    ],
+)
+def test_a_judged_run_says_where_the_judge_had_no_answer(capsys, n_without, said):
+    display._print_run(a_run(judge={"n_judged": 60, "n_no_verdict": n_without}))
+    assert said in capsys.readouterr().out
