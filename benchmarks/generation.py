@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pipeline
 import synthetic_gguf
 from llama_cpp import Llama
 
@@ -101,6 +102,9 @@ def main() -> None:
     parser.add_argument(
         "--distilabel-python", type=Path, help="the Python of an environment with distilabel"
     )
+    parser.add_argument(
+        "--pipeline-target", type=int, default=pipeline.TARGET, help="survivors; 0 leaves it out"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
@@ -127,7 +131,11 @@ def main() -> None:
         "json_ratio_to_naive_json": _ratio(wide, "ours json", "naive json"),
         "json_ratio_to_llama_server_json": _ratio(wide, "ours json", "server json"),
         "long_document_ratio_to_naive": _ratio(long, "ours", "naive"),
+        "pipeline_ratio_to_generation": None,
     }
+    if options.pipeline_target:
+        run = pipeline.measure(options.pipeline_target)
+        result["pipeline_ratio_to_generation"] = run["pipeline_ratio_to_generation"]
     print(f"RESULT {json.dumps(result)}")
 
 

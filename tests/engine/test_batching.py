@@ -139,7 +139,9 @@ def test_many_completions_of_a_prompt_come_out_the_same_again(tiny_model):
     assert texts_by_id(engine, requests) == expected
     assert len(set(expected.values())) > 70
     # Short and long prompts, short and long answers, in one call.
-    mixed = [request_for(f"{i:08}" + "x" * (i % 7 * 50), 8 + i % 5, max_tokens=5 + i) for i in range(20)]
+    mixed = [
+        request_for(f"{i:08}" + "x" * (i % 7 * 50), 8 + i % 5, max_tokens=5 + i) for i in range(20)
+    ]
     assert len(texts_by_id(engine, mixed)) == sum(len(r.wanted) for r in mixed)
     engine.close()
 

@@ -54,6 +54,22 @@ _OPTIONS = (
         help="What runs the model; `echo` needs none and only tries the plumbing.",
     ),
     click.option(
+        "--generate-workers",
+        "n_generate_workers",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="How many processes load the model, for example one for each GPU.",
+    ),
+    click.option(
+        "--filter-workers",
+        "n_filter_workers",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="How many processes screen and publish.",
+    ),
+    click.option(
         "--label-studio",
         type=click.Path(path_type=Path),
         envvar="SEEDBED_LABEL_STUDIO_BIN",

@@ -16,6 +16,7 @@ import httpx
 from seedbed.errors import UserError
 from seedbed.settings import CLIENT_FILE
 from seedbed_backend import queues
+from seedbed_backend.engine import hardware
 from seedbed_backend.stack.label_studio import LabelStudioProcess
 from seedbed_backend.stack.processes import ChildProcess, free_port
 from seedbed_backend.stack.redis import start_redis
@@ -208,11 +209,23 @@ class Stack:
             f"the {role} worker",
             [sys.executable, "-m", "seedbed", "worker", role, "--ready-file", ready],
             self._log(f"worker-{role}-{number}"),
-            os.environ | self.environment,
+            os.environ | self.environment | self._share_of(role, number),
         )
         self._processes.append(process)
         self._workers[process] = (role, number)
         process.wait_until(ready.exists, WORKER_READY_SECONDS)
+
+    def _share_of(self, role: str, number: int) -> dict[str, str]:
+        """Give each of several generate workers its part of the cores, and a GPU of its own."""
+        n_workers = self.options.n_generate_workers
+        if role != "generate" or n_workers == 1:
+            return {}
+        n_threads = max(1, hardware.n_threads() // n_workers)
+        share = {"SEEDBED_THREADS": os.environ.get("SEEDBED_THREADS") or str(n_threads)}
+        gpus = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
+        if len(gpus) > 1:
+            share["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+        return share
 
     def _log(self, name: str) -> Path:
         return self.options.home / "logs" / f"{name}.log"
