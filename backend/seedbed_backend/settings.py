@@ -26,6 +26,7 @@ class Settings:
     n_threads: int
     n_slots: int
     n_gpu_layers: int
+    visible_gpus: tuple[str, ...]
     endpoints: tuple[str, ...]
     endpoint_model: str
     endpoint_api_key: str
@@ -62,6 +63,7 @@ class Settings:
             n_threads=int(_number(env, "SEEDBED_THREADS", 0)),
             n_slots=int(_number(env, "SEEDBED_SLOTS", 0)),
             n_gpu_layers=int(_number(env, "SEEDBED_GPU_LAYERS", -1)),
+            visible_gpus=_list(env, "CUDA_VISIBLE_DEVICES"),
             endpoints=_list(env, "SEEDBED_ENDPOINTS"),
             endpoint_model=env.get("SEEDBED_ENDPOINT_MODEL", ""),
             endpoint_api_key=env.get("SEEDBED_ENDPOINT_API_KEY", ""),

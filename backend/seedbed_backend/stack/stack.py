@@ -17,6 +17,7 @@ from seedbed.errors import UserError
 from seedbed.settings import CLIENT_FILE
 from seedbed_backend import queues
 from seedbed_backend.engine import hardware
+from seedbed_backend.settings import Settings
 from seedbed_backend.stack.label_studio import LabelStudioProcess
 from seedbed_backend.stack.processes import ChildProcess, free_port
 from seedbed_backend.stack.redis import start_redis
@@ -220,11 +221,11 @@ class Stack:
         n_workers = self.options.n_generate_workers
         if role != "generate" or n_workers == 1:
             return {}
-        n_threads = max(1, hardware.n_threads() // n_workers)
-        share = {"SEEDBED_THREADS": os.environ.get("SEEDBED_THREADS") or str(n_threads)}
-        gpus = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
-        if len(gpus) > 1:
-            share["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+        settings = Settings.from_environment()
+        n_threads = settings.n_threads or max(1, hardware.n_threads() // n_workers)
+        share = {"SEEDBED_THREADS": str(n_threads)}
+        if gpus := settings.visible_gpus:
+            share["CUDA_VISIBLE_DEVICES"] = gpus[(number - 1) % len(gpus)]
         return share
 
     def _log(self, name: str) -> Path:
