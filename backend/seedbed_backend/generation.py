@@ -171,16 +171,9 @@ def _save_groups(
 
 
 def _too_long(engine: Engine, request: GenerationRequest, excess: int) -> Iterator[Completion]:
-    for completion_id, index, rng_seed in request.wanted:
-        yield Completion(
-            id=completion_id,
-            source_id=request.prompt.source_id,
-            prompt_hash=request.prompt.hash,
-            index=index,
-            text=f"{excess} tokens too long for a context of {engine.model.context_length}",
-            finish_reason="prompt_too_long",
-            rng_seed=rng_seed,
-        )
+    text = f"{excess} tokens too long for a context of {engine.model.context_length}"
+    for wanted in request.wanted:
+        yield request.completion(wanted, text, "prompt_too_long")
 
 
 def _prompt(recipe: Recipe, source: SourceTask, peers: Sequence[SourceTask]) -> Prompt:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from seedbed.errors import SourceError
-from seedbed.records import Completion, Prompt
+from seedbed.records import Completion, FinishReason, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,26 @@ class GenerationRequest:
     prompt: Prompt
     sampling: SamplingParams
     wanted: tuple[tuple[str, int, int], ...]
+
+    def completion(
+        self,
+        wanted: tuple[str, int, int],
+        text: str,
+        finish_reason: FinishReason,
+        **further: Any,
+    ) -> Completion:
+        """Return one of the completions wanted; `further` are more fields of Completion."""
+        completion_id, index, rng_seed = wanted
+        return Completion(
+            id=completion_id,
+            source_id=self.prompt.source_id,
+            prompt_hash=self.prompt.hash,
+            index=index,
+            text=text,
+            finish_reason=finish_reason,
+            rng_seed=rng_seed,
+            **further,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,20 +219,14 @@ class Batch:
 
     def _complete(self, sequence: _Sequence) -> Completion:
         sequence.sampler.close()
-        request = sequence.job.request
-        completion_id, index, rng_seed = sequence.wanted
         thought = self._model.bytes_of(sequence.thought, with_control=True).decode(errors="replace")
         if sequence.finish_reason is None:
             raise AssertionError("only a finished sequence is a completion")
-        return Completion(
-            id=completion_id,
-            source_id=request.prompt.source_id,
-            prompt_hash=request.prompt.hash,
-            index=index,
+        return sequence.job.request.completion(
+            sequence.wanted,
             # A cut may fall inside a character.
-            text=self._model.bytes_of(sequence.answer).decode(errors="replace"),
-            finish_reason=sequence.finish_reason,
-            rng_seed=rng_seed,
+            self._model.bytes_of(sequence.answer).decode(errors="replace"),
+            sequence.finish_reason,
             n_prompt_tokens=len(sequence.job.prompt),
             n_tokens=len(sequence.thought) + len(sequence.answer),
             seconds=time.perf_counter() - sequence.started,

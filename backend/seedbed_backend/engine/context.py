@@ -64,7 +64,7 @@ class Context:
     ) -> None:
         self.n_slots = n_slots
         self.is_shared = is_shared
-        self.length = -(-length // GRANULE) * GRANULE
+        self.length = rounded(length)
         self.prompt_sequence = n_slots
         self._model = model
         self._n_sequences = n_slots + 1
@@ -212,6 +212,11 @@ class Context:
         """Free the memory."""
         self._memory = None
         self._stack.close()
+
+
+def rounded(length: int) -> int:
+    """Return the tokens that llama.cpp makes of a length: the next multiple of 256."""
+    return -(-length // GRANULE) * GRANULE
 
 
 def _views(batch: Any, size: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

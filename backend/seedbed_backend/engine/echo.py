@@ -120,22 +120,17 @@ class Echo:
 def _complete(
     request: GenerationRequest, wanted: tuple[str, int, int], n_prompt_tokens: int
 ) -> Completion:
-    completion_id, index, rng_seed = wanted
-    text = _answer(request.prompt, random.Random(f"{request.prompt.hash}:{rng_seed}"))  # noqa: S311
+    text = _answer(request.prompt, random.Random(f"{request.prompt.hash}:{wanted[2]}"))  # noqa: S311
     n_tokens = len(_TOKEN.findall(text))
     is_cut = n_tokens > request.sampling.max_tokens
     if is_cut:
         n_tokens = request.sampling.max_tokens
         last = next(islice(_TOKEN.finditer(text), n_tokens, None))
         text = text[: last.start()]
-    return Completion(
-        id=completion_id,
-        source_id=request.prompt.source_id,
-        prompt_hash=request.prompt.hash,
-        index=index,
-        text=text,
-        finish_reason="length" if is_cut else "stop",
-        rng_seed=rng_seed,
+    return request.completion(
+        wanted,
+        text,
+        "length" if is_cut else "stop",
         n_prompt_tokens=n_prompt_tokens,
         n_tokens=n_tokens,
     )

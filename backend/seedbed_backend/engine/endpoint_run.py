@@ -339,8 +339,7 @@ class Run:
         now = time.monotonic()
         n_tokens = max(1, choice.n_pieces) if choice.n_tokens is None else choice.n_tokens
         n_prompt_tokens = reply.n_prompt_tokens or ask.job.n_prompt_tokens
-        completion = _completion(
-            ask.job.request,
+        completion = ask.job.request.completion(
             wanted,
             choice.text,
             _finish_reason(choice),
@@ -388,7 +387,7 @@ class Run:
     def _refuse_prompt(self, job: _Job, message: str) -> None:
         """Say of all that is wanted of this source that its prompt does not fit."""
         for wanted in job.wanted:
-            completion = _completion(job.request, wanted, message, "prompt_too_long")
+            completion = job.request.completion(wanted, message, "prompt_too_long")
             self._results.put((completion, Usage()))
         job.wanted.clear()
         self._jobs.remove(job)
@@ -434,23 +433,3 @@ def _finish_reason(choice: Choice) -> FinishReason:
     if choice.finish_reason != "length":
         return "stop"
     return "unclosed_thought" if choice.thoughts and not choice.pieces else "length"
-
-
-def _completion(
-    request: GenerationRequest,
-    wanted: Wanted,
-    text: str,
-    finish_reason: FinishReason,
-    **further: Any,
-) -> Completion:
-    completion_id, index, rng_seed = wanted
-    return Completion(
-        id=completion_id,
-        source_id=request.prompt.source_id,
-        prompt_hash=request.prompt.hash,
-        index=index,
-        text=text,
-        finish_reason=finish_reason,
-        rng_seed=rng_seed,
-        **further,
-    )

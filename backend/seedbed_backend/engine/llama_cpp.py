@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import ClassVar
 
-import llama_cpp as api
-
 from seedbed.errors import ModelError
 from seedbed.records import Completion, Prompt
 from seedbed_backend.engine import hardware, memory, model_file
@@ -23,8 +21,8 @@ from seedbed_backend.engine.base import (
 from seedbed_backend.engine.batching import Batch, Job
 from seedbed_backend.engine.chat import ChatTemplate
 from seedbed_backend.engine.constraint import Constraints
-from seedbed_backend.engine.context import GRANULE, Context
-from seedbed_backend.engine.llama_model import LlamaModel
+from seedbed_backend.engine.context import GRANULE, Context, rounded
+from seedbed_backend.engine.llama_model import LlamaModel, supports_gpu
 
 CPU_SLOTS = 20
 """Completions side by side on a CPU; more brought nothing (benchmarks/README.md)."""
@@ -103,7 +101,7 @@ class LlamaCpp:
 
     @property
     def _is_on_gpu(self) -> bool:
-        return self._options.n_gpu_layers != 0 and bool(api.llama_supports_gpu_offload())
+        return self._options.n_gpu_layers != 0 and supports_gpu()
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Count the tokens of the rendered prompt, the chat template's own included."""
@@ -118,7 +116,7 @@ class LlamaCpp:
         options = self._options
         is_chosen = "as set" if options.n_threads else "the physical cores that may be used"
         threads = f"{self._n_threads} threads ({is_chosen})"
-        if not api.llama_supports_gpu_offload():
+        if not supports_gpu():
             gpu = "on the CPU (this llama.cpp was built without GPU support)"
         elif options.n_gpu_layers == 0:
             gpu = "on the CPU (as set)"
@@ -202,8 +200,8 @@ class LlamaCpp:
             longest = max(len(job.prompt) for job in jobs)
             need = 2 * longest + n_slots * (need - min(len(job.prompt) for job in jobs))
         else:
-            n_slots = min(n_slots, self._slots_in_memory(_rounded(need)))
-        length = _rounded(need)
+            n_slots = min(n_slots, self._slots_in_memory(rounded(need)))
+        length = rounded(need)
         for old in self._contexts:
             is_like = old.is_shared == is_shared and length <= old.length <= 2 * length
             if is_like and old.n_slots >= min(n_slots, n_wanted):
@@ -257,10 +255,6 @@ class LlamaCpp:
     def _check_open(self) -> None:
         if not self._free.alive:
             raise ModelError(f"The model {self._model.path} is closed.", hint="Open it again.")
-
-
-def _rounded(n_tokens: int) -> int:
-    return -(-n_tokens // GRANULE) * GRANULE
 
 
 def _close_all(contexts: list[Context]) -> None:
