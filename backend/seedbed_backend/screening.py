@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from seedbed.recipe import Recipe
-from seedbed.records import Decision
+from seedbed.records import Decision, SourceTask
 from seedbed_backend.filters import Filter, Reference, ScreenContext
 from seedbed_backend.services import Services
 from seedbed_backend.store import Run, StateChange, Store, StoredCandidate
@@ -28,8 +28,9 @@ def run_filters(
     scores = {c.candidate.id: dict(c.scores) for c in candidates}
     quality: dict[str, float | None] = {c.candidate.id: c.score for c in candidates}
     remaining = [c.candidate for c in candidates]
+    sources = _sources(services.store, stages, candidates)
     for stage in stages:
-        context = ScreenContext(recipe, services.encoder, references, scores)
+        context = ScreenContext(recipe, services.encoder, references, scores, sources)
         decisions = stage.screen(remaining, context)
         for decision in decisions:
             if decision.score is not None:
@@ -102,6 +103,15 @@ def _references(services: Services, recipe: Recipe, run: Run, exclude: set[str])
             for s in services.store.sources(run.project_id)
         ]
     return references
+
+
+def _sources(
+    store: Store, stages: Sequence[Filter], candidates: Sequence[StoredCandidate]
+) -> list[SourceTask]:
+    """Read the project's sources where a filter asks for them."""
+    if not candidates or not any(stage.uses_sources for stage in stages):
+        return []
+    return store.sources(candidates[0].project_id)
 
 
 def _drop(decision: Decision, quality: Mapping[str, float | None]) -> StateChange:

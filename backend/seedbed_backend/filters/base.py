@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from seedbed.errors import RecipeError
 from seedbed.recipe import Recipe
-from seedbed.records import Candidate, Decision
+from seedbed.records import Candidate, Decision, SourceTask
 
 
 class Encoder(Protocol):
@@ -42,13 +42,15 @@ class ScreenContext:
     """What filters may look at besides the candidates.
 
     `references` are the texts to deduplicate against. `scores` maps candidate id → filter → score,
-    for set-wise filters that rank; higher is better.
+    for set-wise filters that rank; higher is better. `sources` are all of the project's sources,
+    there only for filters with `uses_sources`.
     """
 
     recipe: Recipe
     encoder: Encoder
     references: Sequence[Reference] = ()
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    sources: Sequence[SourceTask] = ()
 
 
 class Filter(BaseModel, ABC):
@@ -57,7 +59,8 @@ class Filter(BaseModel, ABC):
     `scope` is "candidate" when each decision depends on that candidate alone (any worker may run it
     on any part), "set" when it depends on the others (run once a wave, under the project's lock),
     "final" when it ranks a whole run (run once, at its end).
-    `reasons` lists every reason code that the filter can give.
+    `reasons` lists every reason code that the filter can give. `uses_sources` asks for
+    `ScreenContext.sources`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +69,7 @@ class Filter(BaseModel, ABC):
     help: ClassVar[str]
     reasons: ClassVar[tuple[str, ...]]
     scope: ClassVar[Literal["candidate", "set", "final"]] = "candidate"
+    uses_sources: ClassVar[bool] = False
 
     @property
     def expected_share(self) -> float:
