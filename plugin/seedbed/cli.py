@@ -8,11 +8,14 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import click
 
 from seedbed import __version__
+from seedbed.commands import commands
+from seedbed.commands.common import backend as connect
+from seedbed.commands.common import output_option
 from seedbed.display import (
     expected_attempts,
     print_funnel,
@@ -22,9 +25,6 @@ from seedbed.display import (
     progress_line,
 )
 from seedbed.errors import SeedbedError, ServiceError, UserError
-
-if TYPE_CHECKING:
-    from seedbed.backend_client import BackendClient
 
 POLL_SECONDS = 0.5
 FINAL_STATES = ("done", "short", "failed")
@@ -76,15 +76,6 @@ def _unavailable(name: str, module: str) -> click.Command:
     return click.Command(name, callback=fail, help="(server side; not installed here)")
 
 
-output_option = click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write; an older one is replaced once the new one is complete.",
-)
-
-
 @click.group(cls=SeedbedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="seedbed")
 def main() -> None:
@@ -132,7 +123,7 @@ def init(name: str, recipe_file: Path | None, technique: str | None) -> None:
         raise UserError(
             "Nothing says what to make.", hint="Give --recipe FILE or --technique NAME."
         )
-    project = _backend().save_project(name, recipe.model_dump(mode="json"))
+    project = connect().save_project(name, recipe.model_dump(mode="json"))
     click.echo(f"Project {project['id']} ({recipe.spec.title}) is ready.")
     click.echo(f"  sources: {project['source_url']}")
     click.echo(f"  review:  {project['review_url']}")
@@ -161,7 +152,7 @@ def import_(
     """
     from seedbed import ingest, registry
 
-    backend = _backend()
+    backend = connect()
     technique = registry.technique(backend.project(project)["technique"])
     report = ingest.ingest(files, technique, columns=_pairs(mapping), n_words=words)
     for problem in report.problems:
@@ -200,7 +191,7 @@ def generate(project: str, target: int | None, run: str | None, no_wait: bool) -
     More are generated than wanted (3-5 times), because the filters are strict. A run that falls
     short of its target says so and why.
     """
-    backend = _backend()
+    backend = connect()
     if run:
         started = backend.resume_run(run)
     elif target:
@@ -240,7 +231,7 @@ def plan(project: str, target: int, warm_up: bool) -> None:
     attempts are made and filtered first; nothing is published, and the next `seedbed generate`
     begins with them.
     """
-    backend = _backend()
+    backend = connect()
     if warm_up:
         started = backend.start_warm_up(project, target)
         try:
@@ -278,7 +269,7 @@ def try_(project: str, files: tuple[Path, ...], sources: int, as_json: bool) -> 
     """
     from seedbed.recipe import load_prompt
 
-    backend = _backend()
+    backend = connect()
     started = backend.start_trials(project, [load_prompt(file) for file in files], sources)
     _say_left_out(started)
     try:
@@ -298,7 +289,7 @@ def try_(project: str, files: tuple[Path, ...], sources: int, as_json: bool) -> 
 @click.argument("project", required=False)
 def status(project: str | None) -> None:
     """Show how far PROJECT is: runs, what was dropped and why, verdicts. Without it, all projects."""
-    backend = _backend()
+    backend = connect()
     if project:
         print_project(backend.project(project))
         return
@@ -313,7 +304,7 @@ def status(project: str | None) -> None:
 @click.argument("project")
 def sync(project: str) -> None:
     """Read all verdicts of PROJECT from Label Studio now, in case a message was lost."""
-    result = _backend().sync(project)
+    result = connect().sync(project)
     click.echo(
         f"{result['n_judged']} judged; {result['n_changed']} verdicts changed, "
         f"{result['n_withdrawn']} were taken back."
@@ -339,7 +330,7 @@ def pull(project: str, output: Path, real: bool) -> None:
             "No Label Studio token is set.",
             hint="Set LABEL_STUDIO_API_KEY to a personal access token.",
         )
-    summary = _backend().project(project)
+    summary = connect().project(project)
     client = Client(settings.label_studio_url, settings.label_studio_api_key)
     examples = (
         client.real(summary["source_project"], summary["technique"])
@@ -433,7 +424,7 @@ def doctor() -> None:
     settings = Settings.from_environment()
     checks: list[Mapping[str, Any]] = []
     try:
-        checks += _backend().doctor()
+        checks += connect().doctor()
         checks.insert(
             0, {"name": "seedbed server", "is_ok": True, "detail": settings.seedbed_url, "hint": ""}
         )
@@ -451,11 +442,15 @@ def doctor() -> None:
         sys.exit(1)
 
 
+for _command in commands():
+    main.add_command(_command)
+
+
 def wait_for_run(run_id: str) -> dict[str, Any]:
     """Wait until a run has ended, showing how far it is and when it ends; return its summary."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    backend = _backend()
+    backend = connect()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -479,7 +474,7 @@ def wait_for_run(run_id: str) -> dict[str, Any]:
 
 
 def _wait_quietly(run_id: str) -> dict[str, Any]:
-    backend = _backend()
+    backend = connect()
     while (run := backend.run(run_id))["state"] not in FINAL_STATES:
         time.sleep(POLL_SECONDS)
     return run
@@ -495,13 +490,6 @@ def _finished(run: dict[str, Any], what: str) -> dict[str, Any]:
 def _say_left_out(answer: Mapping[str, Any]) -> None:
     for problem in answer.get("source_problems", []):
         click.secho(f"left out: {problem}", fg="yellow", err=True)
-
-
-def _backend() -> BackendClient:
-    from seedbed.backend_client import BackendClient
-    from seedbed.settings import Settings
-
-    return BackendClient.from_settings(Settings.from_environment())
 
 
 def _check_label_studio(url: str, api_key: str) -> dict[str, Any]:
