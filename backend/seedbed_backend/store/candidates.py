@@ -412,4 +412,5 @@ def _candidate_from(row: RowMapping, said: Sequence[Decision]) -> StoredCandidat
         stratum=row[columns.stratum],
         review_task=row[columns.review_task],
         verdict=None if row[verdicts_table.c.seq] is None else verdict_from(row),
+        is_withdrawn=row[columns.is_withdrawn],
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from seedbed.records import Candidate, Completion, Verdict
+from seedbed.records import Candidate, Completion, Decision, Verdict
 
 RunKind = Literal["run", "warm_up", "trial"]
 RunState = Literal["generating", "publishing", "done", "short", "failed"]
 BatchState = Literal["queued", "generated", "screened", "judged"]
 CandidateState = Literal["pending", "kept", "dropped", "survivor"]
 ProjectSide = Literal["source", "review"]
+AnalysisKind = Literal["report", "rescreen"]
+AnalysisState = Literal["queued", "working", "done", "failed"]
 
 
 def utc_now() -> str:
@@ -46,6 +48,7 @@ class Run:
     `wave` counts the rounds of generation so far. "short" is a run that ended below its target.
     A "warm_up" is the first wave of a run that has not been asked for yet: the next run takes it
     over. A "trial" tries a prompt and is never published. `outcome` says what either found.
+    `screened_by` is the recipe by which its candidates were screened again, if they were.
     """
 
     id: str
@@ -62,6 +65,7 @@ class Run:
     error: str = ""
     kind: RunKind = "run"
     outcome: Mapping[str, Any] | None = None
+    screened_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ class StoredCandidate:
     pending → kept (by the filters that look at one candidate) → survivor, or dropped by `stage`, a
     filter or the judge, for `reason`. `score` is its quality in [0, 1]. `scores` and `evidence` are
     by filter. `draw` in [0, 1) is its place in the random order of its `stratum`. `review_task` is
-    Label Studio's task id once it is published, `verdict` the current one.
+    Label Studio's task id once it is published, `verdict` the current one. `is_withdrawn` tells that
+    the task was taken out of the sample, because a re-screening dropped what nobody had judged.
     """
 
     candidate: Candidate
@@ -131,6 +136,7 @@ class StoredCandidate:
     stratum: str
     review_task: int | None
     verdict: Verdict | None
+    is_withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +191,43 @@ class Event:
     event: str
     subject: str
     data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FormerDecision:
+    """What a filter had said under the recipe `recipe_hash`, until a re-screening at `replaced_at`."""
+
+    decision: Decision
+    recipe_hash: str
+    replaced_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rescreened:
+    """A candidate's decisions, in running order, and place in the funnel after a re-screening."""
+
+    candidate_id: str
+    decisions: Sequence[Decision]
+    state: CandidateState
+    stage: str = ""
+    reason: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a filter worker works out about a project, for the command line or the web page.
+
+    `result` holds JSON values, `picture` an SVG; both are there once it is "done".
+    """
+
+    id: str
+    project_id: str
+    kind: AnalysisKind
+    options: Mapping[str, Any]
+    state: AnalysisState = "queued"
+    result: Mapping[str, Any] | None = None
+    picture: str = ""
+    error: str = ""
+    created_at: str = field(default_factory=utc_now)
+    finished_at: str | None = None

@@ -22,6 +22,7 @@ CHANGEABLE = frozenset(
         "model_sha256",
         "kind",
         "outcome",
+        "screened_by",
     }
 )
 """What `update_run` may change; the rest says what was asked for."""

@@ -6,6 +6,8 @@ recipes ◀── projects ◀── sources
          ▲◀── run_sources   │
          │                  │
       batches ◀──────── completions ◀── decisions, verdicts          events
+                                    ◀── former_decisions
+projects ◀── analyses
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -117,6 +120,7 @@ runs_table = Table(
     Column("error", OutsideText, nullable=False),
     Column("kind", String, nullable=False, server_default="run"),
     Column("outcome", JSON(none_as_null=True)),
+    Column("screened_by", String),
     CheckConstraint(
         "state IN ('generating', 'publishing', 'done', 'short', 'failed')",
         name="state",
@@ -176,6 +180,7 @@ completions_table = Table(
     Column("draw", Double),
     Column("stratum", OutsideText, nullable=False),
     Column("review_task", BigInteger),
+    Column("is_withdrawn", Boolean, nullable=False, server_default=false()),
     ForeignKeyConstraint(
         ["project_id", "source_id"], [sources_table.c.project_id, sources_table.c.id]
     ),
@@ -198,6 +203,21 @@ decisions_table = Table(
     Column("score", Double),
     Column("evidence", JSON, nullable=False),
     UniqueConstraint("candidate_id", "filter"),
+)
+
+# What filters said before a re-screening: under which recipe, and until when it counted.
+former_decisions_table = Table(
+    "former_decisions",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("candidate_id", ForeignKey(completions_table.c.id), nullable=False, index=True),
+    Column("filter", String, nullable=False),
+    Column("keep", Boolean, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("score", Double),
+    Column("evidence", JSON, nullable=False),
+    Column("recipe_hash", String, nullable=False),
+    Column("replaced_at", String, nullable=False),
 )
 
 verdicts_table = Table(
@@ -237,4 +257,20 @@ events_table = Table(
     Column("event", String, nullable=False),
     Column("subject", String, nullable=False, index=True),
     Column("data", JSON, nullable=False),
+)
+
+analyses_table = Table(
+    "analyses",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project_id", ForeignKey(projects_table.c.id), nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("result", JSON(none_as_null=True)),
+    Column("picture", Text, nullable=False, server_default=""),
+    Column("error", OutsideText, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("finished_at", String),
+    CheckConstraint("state IN ('queued', 'working', 'done', 'failed')", name="state"),
 )
