@@ -102,7 +102,7 @@ class CandidateStore(Database):
 
         What trials grew is returned only where the run or the batch is given.
         """
-        conditions = _conditions(run_id, project_id, batch_id, states)
+        conditions = scope(run_id, project_id, batch_id, states)
         if is_published is not None:
             conditions.append(completions_table.c.review_task.is_not(None) == is_published)
         return self._candidates(conditions, limit)
@@ -111,7 +111,7 @@ class CandidateStore(Database):
         self, source_id: str, project_id: str, states: Sequence[CandidateState] = ()
     ) -> list[StoredCandidate]:
         """Return what was grown from one source, by id, but for trials."""
-        conditions = _conditions(project_id=project_id, states=states)
+        conditions = scope(project_id=project_id, states=states)
         return self._candidates([*conditions, completions_table.c.source_id == source_id], None)
 
     def candidate(self, candidate_id: str) -> StoredCandidate:
@@ -120,6 +120,17 @@ class CandidateStore(Database):
         if not found:
             raise NotFoundError(f"No candidate has the id {candidate_id!r}.")
         return found[0]
+
+    def find_candidates(self, prefix: str, limit: int = 10) -> list[str]:
+        """Return the ids that begin so, the first ten in order; "%" and "_" stand for themselves."""
+        query = (
+            select(completions_table.c.id)
+            .where(completions_table.c.id.startswith(prefix, autoescape=True))
+            .order_by(completions_table.c.id)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return list(connection.scalars(query))
 
     def save_decisions(
         self, decisions: Sequence[Decision], changes: Sequence[StateChange] = ()
@@ -185,7 +196,7 @@ class CandidateStore(Database):
 
         With `wave`, those of that wave of the run. Trials count only by their run.
         """
-        conditions = _conditions(run_id, project_id)
+        conditions = scope(run_id, project_id)
         if wave is not None:
             of_wave = select(batches_table.c.id).where(
                 batches_table.c.run_id == run_id, batches_table.c.wave == wave
@@ -328,12 +339,13 @@ def _state_rows(changes: Sequence[StateChange]) -> list[dict[str, Any]]:
     ]
 
 
-def _conditions(
+def scope(
     run_id: str | None = None,
     project_id: str | None = None,
     batch_id: str | None = None,
     states: Sequence[CandidateState] = (),
 ) -> list[ColumnElement[bool]]:
+    """Return the conditions on `completions`; trials are left out where no run or batch is given."""
     given = (
         (completions_table.c.run_id, run_id),
         (completions_table.c.project_id, project_id),

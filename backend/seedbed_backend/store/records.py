@@ -184,6 +184,57 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceCount:
+    """How many attempts of one technique are in one place of the funnel."""
+
+    technique: str
+    state: CandidateState
+    stage: str
+    reason: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """What became of the attempts from one source, or from a group of sources.
+
+    `key` is the source's id or the group's name; `worst` is where most of them were dropped.
+    """
+
+    key: str
+    group: str
+    label_studio_task: int | None
+    n_attempts: int
+    n_dropped: int
+    n_survivors: int
+    worst: FunnelRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterCount:
+    """What one filter saw and dropped; scores of kept and dropped ones in ten bins over [0, 1]."""
+
+    filter: str
+    n_seen: int
+    n_dropped: int
+    n_scored: int
+    kept_scores: Sequence[int]
+    dropped_scores: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedExample:
+    """A dropped candidate, for show; without `fields` where its completion could not be parsed."""
+
+    id: str
+    source_id: str
+    stage: str
+    reason: str
+    fields: Mapping[str, str] | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of the audit trail: when, what happened, to which id, with JSON values."""
 

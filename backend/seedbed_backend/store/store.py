@@ -12,11 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from seedbed.errors import UserError
+from seedbed_backend.store.aggregates import AggregateStore
+from seedbed_backend.store.analyses import AnalysisStore
 from seedbed_backend.store.candidates import CandidateStore
 from seedbed_backend.store.database import parse_url
 from seedbed_backend.store.events import EventStore
 from seedbed_backend.store.projects import ProjectStore
 from seedbed_backend.store.runs import RunStore
+from seedbed_backend.store.screenings import ScreeningStore
 from seedbed_backend.store.verdicts import VerdictStore
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,7 +30,16 @@ MIGRATION_LOCK = 7_333_233
 _alembic_lock = threading.Lock()  # Alembic keeps its context in globals
 
 
-class Store(ProjectStore, RunStore, CandidateStore, VerdictStore, EventStore):
+class Store(
+    ProjectStore,
+    RunStore,
+    CandidateStore,
+    ScreeningStore,
+    AggregateStore,
+    VerdictStore,
+    EventStore,
+    AnalysisStore,
+):
     """All that is kept, one part a base class. Safe to share between threads and across a fork.
 
     What has an id is saved once: the same id again changes nothing, and the methods count what was
