@@ -20,6 +20,7 @@ from pydantic import (
 
 from seedbed import registry
 from seedbed.errors import RecipeError, UserError
+from seedbed.rubrics import RESERVED_CRITERIA, Criterion
 from seedbed.technique import Technique
 
 MAX_THOUGHT = 8192
@@ -81,12 +82,6 @@ class StyleRule(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     text: Annotated[str, Field(min_length=1)]
     measure: str = ""
-
-
-Criterion = Annotated[str, Field(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=40)]
-
-RESERVED_CRITERIA = frozenset({"reason", "better", "model", "model_sha256", "no_verdict"})
-"""Names that a judge's answer and its evidence use themselves."""
 
 
 class JudgeSettings(BaseModel):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seedbed.technique import OutputField, Rubric, SourceField, Technique, TrainingRow
+from seedbed import rubrics
+from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
@@ -66,13 +67,5 @@ Answer as JSON: {"chosen": "...", "rejected": "..."}""",
             "measure": "no_filler",
         },
     ),
-    rubric=Rubric(
-        pair=("chosen", "rejected"),
-        preference="Which of the replies A and B follows the style guide better?",
-        criteria={
-            "plausible": "Are both A and B fluent, complete replies that somebody might really send?",
-            "on_topic": "Do both A and B reply to this very request?",
-            "follows_guide": "Does the better one of A and B follow every rule of the style guide?",
-        },
-    ),
+    rubric=rubrics.built_in("dpo"),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seedbed.technique import OutputField, Rubric, SourceField, Technique, TrainingRow
+from seedbed import rubrics
+from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
@@ -63,13 +64,5 @@ Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
         "duplicate",
         "unsafe or private",
     ),
-    rubric=Rubric(
-        criteria={
-            "same_kind": "Is it of the same kind as the source and the other examples: topic, form, "
-            "length, style?",
-            "right_label": "If it has a label: is that the right one? (5 where there is none)",
-            "realistic": "Might a real person have written it, about something that can happen?",
-            "new": "Is it about something else than the source, not a rewording of it?",
-        },
-    ),
+    rubric=rubrics.built_in("expand"),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seedbed.technique import OutputField, Rubric, SourceField, Technique, TrainingRow
+from seedbed import rubrics
+from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
@@ -55,11 +56,5 @@ Answer as JSON: {"paraphrase": "..."}""",
         "duplicate",
         "unsafe or private",
     ),
-    rubric=Rubric(
-        criteria={
-            "same_meaning": "Does it say the same as the source: nothing added, left out or changed?",
-            "natural": "Is it natural, correct language?",
-            "other_words": "Does it use other words or another order than the source?",
-        },
-    ),
+    rubric=rubrics.built_in("paraphrase"),
 )

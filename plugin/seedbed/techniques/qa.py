@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seedbed.technique import OutputField, Rubric, SourceField, Technique, TrainingRow
+from seedbed import rubrics
+from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
@@ -64,11 +65,5 @@ Answer as JSON: {"quote": "...", "question": "...", "answer": "..."}""",
         "duplicate",
         "unsafe or private",
     ),
-    rubric=Rubric(
-        criteria={
-            "answerable": "Can the question be answered from the passage alone?",
-            "correct": "Is the answer correct and complete by the passage, without anything added?",
-            "clear": "Is the question clear, and does it make sense without the passage beside it?",
-        },
-    ),
+    rubric=rubrics.built_in("qa"),
 )
