@@ -1,15 +1,19 @@
 """What the filters are worth on labelled rows, beside the plain cosine window.
 
-    python benchmarks/filters.py --eval DIR [--encoder FOLDER]
+    python benchmarks/filters.py --data DIR [--encoder FOLDER] [--nli FOLDER] [--judge MODEL.gguf]
 
-DIR holds paraphrase.jsonl, grounding.jsonl and dedup.jsonl. Constructed rows flatter rules like
-these: read the column for rows that people labelled.
+DIR holds any of paraphrase, grounding, answerability, dedup, dpo and fluency.jsonl. The filters are
+those of the techniques' own recipes with their default settings; nothing is fitted here. A table has
+a line for all rows and for each `group`, and for our own filters also one for each `slice`.
+Constructed rows (a mechanical edit of a real text) flatter rules: read the line `human`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,186 +21,400 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from sklearn.metrics import roc_auc_score
 
 from seedbed.recipe import Recipe
 from seedbed.records import Candidate, Decision, SourceTask
 from seedbed_backend.embeddings import SentenceEncoder
-from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.dedup import Dedup, is_near, normalise
-from seedbed_backend.filters.grounding import Grounding
-from seedbed_backend.filters.protected_terms import ProtectedTerms
-from seedbed_backend.filters.similarity import Similarity
+from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
+from seedbed_backend.text import sentences
+
+N_BOOTSTRAP = 1000
 
 Row = Mapping[str, Any]
 
 
-def balanced_accuracy(labels: Sequence[bool], kept: Sequence[bool]) -> float:
-    """Return the mean of the share of good rows kept and of bad rows dropped."""
-    good = [keep for keep, label in zip(kept, labels, strict=True) if label]
-    bad = [not keep for keep, label in zip(kept, labels, strict=True) if not label]
-    return float(np.mean([np.mean(good), np.mean(bad)])) if good and bad else float("nan")
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one rule said about the rows: who it keeps, and a score where it has one."""
+
+    kept: Sequence[bool]
+    scores: Sequence[float] | None = None
 
 
-def auroc(labels: Sequence[bool], scores: Sequence[float]) -> float:
-    """Return the chance that a good row scores above a bad one; ties count one half."""
-    good = np.array([s for s, label in zip(scores, labels, strict=True) if label])
-    bad = np.array([s for s, label in zip(scores, labels, strict=True) if not label])
-    if not len(good) or not len(bad):
-        return float("nan")
-    above = (good[:, None] > bad).mean()
-    return float(above + (good[:, None] == bad).mean() / 2)
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One labelled file as judged: `labels` are true for rows that are worth keeping."""
+
+    name: str
+    rows: Sequence[Row]
+    labels: Sequence[bool]
+    rules: Mapping[str, Rule]
+    figures: Mapping[str, Callable[[Task, Rule], float | None]] = field(default_factory=dict)
+
+    def pick(self, **wanted: str) -> list[int]:
+        """Return the places of the rows whose fields have these values."""
+        return [p for p, row in enumerate(self.rows) if wanted.items() <= row.items()]
 
 
-def read(folder: Path, name: str) -> list[Row]:
-    """Read one JSONL file of the folder."""
-    lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+# --- figures -------------------------------------------------------------------------------------
 
 
-def candidate(row: Row, source: Mapping[str, str], fields: Mapping[str, str]) -> Candidate:
-    """Make a candidate of a row."""
-    return Candidate(str(row["id"]), SourceTask.of(source), fields)
-
-
-def run(
-    filters: Sequence[Filter], candidates: Sequence[Candidate], context: ScreenContext
-) -> list[list[Decision]]:
-    """Return each filter's decisions; all see all candidates."""
-    return [each.screen(candidates, context) for each in filters]
-
-
-def all_keep(decisions: Sequence[Sequence[Decision]]) -> list[bool]:
-    """Tell for each candidate whether every filter keeps it."""
-    return [all(d.keep for d in row) for row in zip(*decisions, strict=True)]
-
-
-def paraphrase(rows: Sequence[Row], context: ScreenContext) -> Table:
-    """Compare the cosine window with the filters of the paraphrase technique."""
-    candidates = [
-        candidate(r, {"original": r["original"]}, {"paraphrase": r["candidate"]}) for r in rows
-    ]
-    labels = [bool(r["same_meaning"]) and not r["near_copy"] for r in rows]
-    fields: dict[str, Any] = {"fields": ("paraphrase",), "source_field": "original"}
-    window = Similarity(**fields, max_same_words=1.0)
-    floor = Similarity(**fields, maximum=1.0)
-    terms = ProtectedTerms(**fields)
-    lexical = ProtectedTerms(**fields, check_opposites=False, check_order=False)
-    rules: dict[str, list[Filter]] = {
-        "cosine 0.70-0.90": [window],
-        "cosine >= 0.70 and copy check": [floor],
-        "+ numbers, names, negation": [floor, lexical],
-        "+ opposites, word order": [floor, terms],
-        "window, copy check, all terms": [Similarity(**fields), terms],
-    }
-    table = _table("Paraphrase", "balanced accuracy", "human", "recall", "leak", "human leak")
-    for name, filters in rules.items():
-        kept = all_keep(run(filters, candidates, context))
-        _add(table, name, rows, labels, kept)
-    return table
-
-
-def _add(
-    table: Table, name: str, rows: Sequence[Row], labels: Sequence[bool], kept: Sequence[bool]
-) -> None:
-    human = [place for place, r in enumerate(rows) if r["group"] == "human"]
-    human_labels, human_kept = [labels[p] for p in human], [kept[p] for p in human]
-    table.add_row(
-        name,
-        f"{balanced_accuracy(labels, kept):.3f}",
-        f"{balanced_accuracy(human_labels, human_kept):.3f}",
-        f"{_share(labels, kept, True):.3f}",
-        f"{_share(labels, kept, False):.3f}",
-        f"{_share(human_labels, human_kept, False):.3f}",
+def _chosen(task: Task, rule: Rule, group: str) -> tuple[list[bool], list[bool], list[float]]:
+    places = task.pick(group=group) if group else range(len(task.rows))
+    scores = rule.scores or [0.0] * len(task.rows)
+    return (
+        [task.labels[p] for p in places],
+        [rule.kept[p] for p in places],
+        [scores[p] for p in places],
     )
 
 
-def _share(labels: Sequence[bool], kept: Sequence[bool], of: bool) -> float:
-    return float(np.mean([k for k, label in zip(kept, labels, strict=True) if label is of]))
+def balanced_accuracy(labels: Sequence[bool], kept: Sequence[bool]) -> float | None:
+    """Return the mean of the share of good rows kept and of bad rows dropped."""
+    good, bad = share(labels, kept, True), share(labels, kept, False)
+    return None if good is None or bad is None else (good + 1 - bad) / 2
 
 
-def grounding(rows: Sequence[Row], context: ScreenContext) -> list[Table]:
-    """Compare cosine with the best sentence with the grounding filter."""
+def share(labels: Sequence[bool], kept: Sequence[bool], of: bool) -> float | None:
+    """Return the share of the good (or bad) rows that is kept: recall (or leak)."""
+    chosen = [k for k, label in zip(kept, labels, strict=True) if label is of]
+    return float(np.mean(chosen)) if chosen else None
+
+
+def precision(labels: Sequence[bool], kept: Sequence[bool]) -> float | None:
+    """Return the share of good rows among those kept."""
+    chosen = [label for label, k in zip(labels, kept, strict=True) if k]
+    return float(np.mean(chosen)) if chosen else None
+
+
+def auroc(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
+    """Return the chance that a good row scores above a bad one; ties count one half."""
+    return float(roc_auc_score(labels, scores)) if len(set(labels)) == 2 else None
+
+
+def accuracy_of(group: str = "") -> Callable[[Task, Rule], float | None]:
+    """Return the balanced accuracy on a group, or on all rows."""
+    return lambda task, rule: balanced_accuracy(*_chosen(task, rule, group)[:2])
+
+
+def auroc_of(group: str = "") -> Callable[[Task, Rule], float | None]:
+    """Return the AUROC on a group, or on all rows."""
+
+    def measure(task: Task, rule: Rule) -> float | None:
+        labels, _, scores = _chosen(task, rule, group)
+        return auroc(labels, scores)
+
+    return measure
+
+
+def kept_of(of: bool) -> Callable[[Task, Rule], float | None]:
+    """Return the share of all good (or bad) rows that is kept."""
+    return lambda task, rule: share(task.labels, rule.kept, of)
+
+
+def interval(task: Task, rule: Rule, rng_seed: int = 1) -> tuple[float, float] | None:
+    """Return the bootstrap 95 % interval of the balanced accuracy over all rows."""
+    rng = np.random.default_rng(rng_seed)
+    labels, kept = np.array(task.labels), np.array(rule.kept)
+    found = []
+    for _ in range(N_BOOTSTRAP):
+        drawn = rng.integers(0, len(labels), len(labels))
+        good, bad = kept[drawn][labels[drawn]], kept[drawn][~labels[drawn]]
+        if len(good) and len(bad):
+            found.append((good.mean() + 1 - bad.mean()) / 2)
+    return tuple(np.quantile(found, [0.025, 0.975])) if found else None
+
+
+# --- the product's own filters -------------------------------------------------------------------
+
+
+class Screen:
+    """A technique's filters with their default settings, and the time that they took."""
+
+    def __init__(self, encoder: SentenceEncoder, entailment: Any = None) -> None:
+        self.encoder = encoder
+        self.entailment = entailment
+        self.seconds: dict[str, float] = {}
+        self.n_candidates = 0
+
+    def context(self, technique: str, references: Sequence[Reference] = ()) -> ScreenContext:
+        """Return what the filters may look at."""
+        more = {"entailment": self.entailment} if self.entailment else {}
+        return ScreenContext(Recipe(technique=technique), self.encoder, references, **more)
+
+    def run(
+        self, technique: str, candidates: Sequence[Candidate], names: Sequence[str] = ()
+    ) -> dict[str, list[Decision]]:
+        """Return the decisions of the filters that look at one candidate; all see all of them."""
+        context = self.context(technique)
+        said = {}
+        for each in configure(context.recipe):
+            if each.scope == "candidate" and (not names or each.name in names):
+                started = time.perf_counter()
+                said[each.name] = each.screen(candidates, context)
+                self.seconds[each.name] = self.seconds.get(each.name, 0.0) + (
+                    time.perf_counter() - started
+                )
+        self.n_candidates += len(candidates)
+        return said
+
+    def named(self, technique: str, name: str) -> Filter:
+        """Return one filter of the technique."""
+        return next(f for f in configure(Recipe(technique=technique)) if f.name == name)
+
+    def cosines(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Return the cosine of each pair."""
+        a = self.encoder.encode([a for a, _ in pairs])
+        b = self.encoder.encode([b for _, b in pairs])
+        return [float(c) for c in (a * b).sum(axis=1)]
+
+    def best_sentence(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Return the cosine of each text with the nearest sentence of the other."""
+        found = []
+        for text, source in pairs:
+            parts = [source[start:end] for start, end in sentences(source)] or [""]
+            vectors = self.encoder.encode([text, *parts])
+            found.append(float((vectors[1:] @ vectors[0]).max()))
+        return found
+
+
+def all_of(said: Mapping[str, Sequence[Decision]]) -> Rule:
+    """Keep what every filter keeps; the score is the mean of their scores."""
+    rows = list(zip(*said.values(), strict=True))
+    scores = [[d.score for d in row if d.score is not None] for row in rows]
+    return Rule(
+        [all(d.keep for d in row) for row in rows],
+        [float(np.mean(s)) if s else 0.0 for s in scores],
+    )
+
+
+def one_of(decisions: Sequence[Decision]) -> Rule:
+    """Take one filter's word and score (0 where it gives none)."""
+    return Rule([d.keep for d in decisions], [d.score or 0.0 for d in decisions])
+
+
+def _candidate(row: Row, source: Mapping[str, str], fields: Mapping[str, str]) -> Candidate:
+    return Candidate(str(row["id"]), SourceTask.of(source), fields)
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+
+def paraphrase(rows: Sequence[Row], screen: Screen) -> Task:
+    """Judge rewrites: good is the same meaning and no near copy."""
     candidates = [
-        candidate(
+        _candidate(r, {"original": r["original"]}, {"paraphrase": r["candidate"]}) for r in rows
+    ]
+    said = screen.run("paraphrase", candidates)
+    cosines = screen.cosines([(r["original"], r["candidate"]) for r in rows])
+    return Task(
+        "paraphrase",
+        rows,
+        [bool(r["same_meaning"]) and not r["near_copy"] for r in rows],
+        {
+            "paraphrase screen": all_of(said),
+            "cosine 0.70-0.90": Rule([0.7 <= c <= 0.9 for c in cosines], cosines),
+        },
+        {
+            "paraphrase_balanced_accuracy": accuracy_of(),
+            "paraphrase_human_balanced_accuracy": accuracy_of("human"),
+        },
+    )
+
+
+def grounding(rows: Sequence[Row], screen: Screen) -> Task:
+    """Judge answers: good is supported by the source."""
+    candidates = [
+        _candidate(
             r,
             {"passage": r["source_text"]},
             {"answer": r["answer"], "question": r.get("question") or ""},
         )
         for r in rows
     ]
-    labels = [bool(r["grounded"]) for r in rows]
-    cosine = Similarity(
-        fields=("answer",), source_field="passage", against="best_sentence", minimum=0.70
-    )
-    filter_ = Grounding(answer_field="answer", question_field="question", source_field="passage")
-    [near], [grounded] = (
-        run([cosine], candidates, context),
-        run([filter_], candidates, context),
-    )
-    scores = {
-        "cosine with the best sentence": [float(d.evidence["cosine"]) for d in near],
-        "covered share": [float(d.evidence["covered"]) for d in grounded],
-        "grounding score": [float(d.score or 0.0) for d in grounded],
+    said = screen.run("qa", candidates, ["grounding", "entailment"])
+    pairs = [(r["answer"], r["source_text"]) for r in rows]
+    cosines, nearest = screen.cosines(pairs), screen.best_sentence(pairs)
+    rules = {
+        "grounding filter": one_of(said["grounding"]),
+        "cosine 0.70-0.90": Rule([0.7 <= c <= 0.9 for c in cosines], cosines),
+        "best sentence >= 0.70": Rule([c >= 0.7 for c in nearest], nearest),
+        "shorter answers": Rule([True] * len(rows), [-float(len(r["answer"])) for r in rows]),
     }
-    human = [place for place, r in enumerate(rows) if r["group"] == "human"]
-    areas = _table("Grounding", "AUROC", "human", "human, length alone")
-    length = [float(-len(r["answer"])) for r in rows]
-    for name, values in scores.items():
-        areas.add_row(
-            name,
-            f"{auroc(labels, values):.3f}",
-            *(f"{auroc([labels[p] for p in human], [v[p] for p in human]):.3f}"
-              for v in (values, length)),
-        )  # fmt: skip
-    rules = _table("Grounding", "balanced accuracy", "human", "recall", "leak", "human leak")
-    _add(rules, "best sentence >= 0.70", rows, labels, [d.evidence["cosine"] >= 0.7 for d in near])
-    _add(rules, "covered >= 0.80", rows, labels, [d.evidence["covered"] >= 0.8 for d in grounded])
-    _add(rules, "grounding filter", rows, labels, [d.keep for d in grounded])
-    return [areas, rules]
+    if screen.entailment:
+        rules["grounding and entailment"] = all_of(said)
+    return Task(
+        "grounding",
+        rows,
+        [bool(r["grounded"]) for r in rows],
+        rules,
+        {
+            "grounding_auroc": auroc_of(),
+            "grounding_human_auroc": auroc_of("human"),
+            "grounding_leak": kept_of(False),
+            "grounding_recall": kept_of(True),
+        },
+    )
 
 
-def dedup(rows: Sequence[Row], context: ScreenContext) -> Table:
-    """Compare equality and cosine with the dedup filter; unscored rows are one-fact variants."""
-    options = Dedup(fields=("text",))
-    a = context.encoder.encode([r["a"] for r in rows])
-    b = context.encoder.encode([r["b"] for r in rows])
-    exact = [normalise(r["a"]) == normalise(r["b"]) for r in rows]
-    near = [e or is_near(r["a"], r["b"], options) > 0 for e, r in zip(exact, rows, strict=True)]
-    rules: dict[str, list[bool]] = {
-        "exact after normalising": exact,
-        "cosine >= 0.95": [bool(c >= 0.95) for c in (a * b).sum(axis=1)],
-        "dedup filter": near,
-    }
-    scored = [place for place, r in enumerate(rows) if r["scored"]]
-    variants = [place for place, r in enumerate(rows) if not r["scored"]]
-    table = _table(
-        "Dedup", "balanced accuracy", "human", "recall", "wrongly dropped", "one-fact variants"
+def answerability(rows: Sequence[Row], screen: Screen) -> Task:
+    """Judge questions by their source alone: the reference answer would give the label away."""
+    candidates = [
+        _candidate(r, {"passage": r["source_text"]}, {"question": r["question"]}) for r in rows
+    ]
+    said = screen.run("qa", candidates, ["answerable"])
+    nearest = screen.best_sentence([(r["question"], r["source_text"]) for r in rows])
+    return Task(
+        "answerability",
+        rows,
+        [bool(r["answerable"]) for r in rows],
+        {
+            "answerable filter": one_of(said["answerable"]),
+            "best sentence >= 0.50": Rule([c >= 0.5 for c in nearest], nearest),
+        },
+        {"answerability_auroc": auroc_of()},
     )
-    human = [place for place in scored if rows[place]["group"] == "human"]
-    for name, found in rules.items():
-        labels, kept = _picked(rows, found, scored)
-        table.add_row(
-            name,
-            f"{balanced_accuracy(labels, kept):.3f}",
-            f"{balanced_accuracy(*_picked(rows, found, human)):.3f}",
-            f"{_share(labels, kept, True):.3f}",
-            f"{_share(labels, kept, False):.3f}",
-            f"{np.mean([found[p] for p in variants]):.3f}",
+
+
+def dedup(rows: Sequence[Row], screen: Screen) -> list[Task]:
+    """Judge pairs: good is no duplicate. One-fact variants are no part of the score."""
+    filter_ = screen.named("paraphrase", "dedup")
+    dropped = []
+    for r in rows:
+        context = screen.context("paraphrase", [Reference("a", r["a"], "real", "another")])
+        [decision] = filter_.screen([_candidate(r, {}, {"paraphrase": r["b"]})], context)
+        dropped.append(not decision.keep)
+    cosines = screen.cosines([(r["a"], r["b"]) for r in rows])
+    tasks = []
+    for name, is_scored in (("dedup", True), ("dedup, one-fact variants", False)):
+        places = [p for p, r in enumerate(rows) if bool(r["scored"]) is is_scored]
+        chosen = [rows[p] for p in places]
+        rules = {
+            "dedup filter": Rule([not dropped[p] for p in places]),
+            "cosine < 0.95": Rule(
+                [cosines[p] < 0.95 for p in places], [-cosines[p] for p in places]
+            ),
+        }
+        figures = (
+            {"dedup_balanced_accuracy": accuracy_of()}
+            if is_scored
+            else {"dedup_one_fact_dropped_fraction": lambda _, rule: 1 - float(np.mean(rule.kept))}
         )
-    return table
+        tasks.append(Task(name, chosen, [not r["duplicate"] for r in chosen], rules, figures))
+    return tasks
 
 
-def _picked(
-    rows: Sequence[Row], found: Sequence[bool], places: Sequence[int]
-) -> tuple[list[bool], list[bool]]:
-    return [bool(rows[p]["duplicate"]) for p in places], [found[p] for p in places]
+def degenerate(rows: Sequence[Row], screen: Screen) -> Task:
+    """Judge rejected sides: good is unbroken text. Only rows of the subset fluency."""
+    rows = [r for r in rows if r["subset"] == "fluency"]
+    candidates = [
+        _candidate(r, {"prompt": r["prompt"]}, {"chosen": r["chosen"], "rejected": r["rejected"]})
+        for r in rows
+    ]
+    said = screen.run("dpo", candidates, ["heuristics", "preference"])
+    # Told by the side that is blamed: whether the chosen one is broken is another question.
+    kept = [
+        not any(d.reason == "rejected_broken" or d.evidence.get("field") == "rejected" for d in row)
+        for row in zip(*said.values(), strict=True)
+    ]
+    return Task(
+        "degenerate rejected side",
+        rows,
+        [not r["degenerate"] for r in rows],
+        {"dpo screen": Rule(kept)},
+        {"degenerate_balanced_accuracy": accuracy_of()},
+    )
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title)
-    for name in ("rule", *columns):
-        table.add_column(name, justify="left" if name == "rule" else "right")
-    return table
+def fluency(rows: Sequence[Row], screen: Screen) -> Task:
+    """Judge texts by themselves: good is fluent."""
+    candidates = [_candidate(r, {}, {"paraphrase": r["text"]}) for r in rows]
+    said = screen.run("paraphrase", candidates, ["heuristics"])
+    return Task(
+        "fluency",
+        rows,
+        [bool(r["fluent"]) for r in rows],
+        {"heuristics filter": one_of(said["heuristics"])},
+        {
+            "fluency_constructed_balanced_accuracy": accuracy_of("constructed"),
+            "fluency_human_balanced_accuracy": accuracy_of("human"),
+        },
+    )
+
+
+TASKS: Mapping[str, Callable[[Sequence[Row], Screen], Task | list[Task]]] = {
+    "paraphrase": paraphrase,
+    "grounding": grounding,
+    "answerability": answerability,
+    "dedup": dedup,
+    "dpo": degenerate,
+    "fluency": fluency,
+}
+FIGURES = (
+    "paraphrase_balanced_accuracy",
+    "paraphrase_human_balanced_accuracy",
+    "grounding_auroc",
+    "grounding_human_auroc",
+    "grounding_leak",
+    "grounding_recall",
+    "answerability_auroc",
+    "dedup_balanced_accuracy",
+    "dedup_one_fact_dropped_fraction",
+    "degenerate_balanced_accuracy",
+    "fluency_constructed_balanced_accuracy",
+    "fluency_human_balanced_accuracy",
+    "milliseconds_per_candidate",
+)
+
+
+# --- showing -------------------------------------------------------------------------------------
+
+
+def table(task: Task) -> Table:
+    """Return a line for all rows and each group; for our own rule also one for each slice."""
+    made = Table(title=f"{task.name} ({len(task.rows)} rows)")
+    made.add_column("rule")
+    made.add_column("rows")
+    for name in ("good", "bad", "AUROC", "balanced acc.", "precision", "recall", "leak"):
+        made.add_column(name, justify="right")
+    parts = [("all", list(range(len(task.rows))))]
+    n_groups = len({row["group"] for row in task.rows})
+    for key in ("group", "slice"):
+        found = sorted({row[key] for row in task.rows})
+        parts += [(name, task.pick(**{key: name})) for name in found]
+    for name, rule in task.rules.items():
+        is_ours = rule is next(iter(task.rules.values()))
+        for title, places in parts if is_ours else parts[: 1 + n_groups]:
+            labels = [task.labels[p] for p in places]
+            kept = [rule.kept[p] for p in places]
+            scores = [rule.scores[p] for p in places] if rule.scores else []
+            accuracy = _figure(balanced_accuracy(labels, kept))
+            if title == "all" and (found := interval(task, rule)):
+                accuracy += f" [{found[0]:.3f}, {found[1]:.3f}]"
+            made.add_row(
+                name if title == "all" else "",
+                title,
+                str(sum(labels)),
+                str(len(labels) - sum(labels)),
+                _figure(auroc(labels, scores) if scores else None),
+                accuracy,
+                _figure(precision(labels, kept)),
+                _figure(share(labels, kept, True)),
+                _figure(share(labels, kept, False)),
+            )
+        made.add_section()
+    return made
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def read(path: Path) -> list[Row]:
+    """Read a JSONL file."""
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
 
 
 def demo_encoder() -> Path:
@@ -209,21 +427,43 @@ def demo_encoder() -> Path:
 
 
 @click.command(help=__doc__.split("\n", maxsplit=1)[0])
-@click.option("--eval", "folder", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--data",
+    "folder",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with labelled JSONL files.",
+)
 @click.option(
     "--encoder",
     type=click.Path(exists=True, path_type=Path),
     help="A sentence-transformers folder; the demo's encoder where it is installed.",
 )
 def main(folder: Path, encoder: Path | None) -> None:
-    """Print one table a filter."""
-    local = SentenceEncoder(encoder or demo_encoder(), threads=1)
-    context = ScreenContext(Recipe(technique="paraphrase"), encoder=local)
-    console = Console(width=120)
-    console.print(paraphrase(read(folder, "paraphrase"), context))
-    for table in grounding(read(folder, "grounding"), context):
-        console.print(table)
-    console.print(dedup(read(folder, "dedup"), context))
+    """Print one table a task, the time, and the line RESULT."""
+    local = SentenceEncoder(encoder or demo_encoder())
+    local.encode(["loads the model, which is no part of the time"])
+    screen = Screen(local)
+    console = Console(width=140)
+    result: dict[str, float | None] = dict.fromkeys(FIGURES)
+    for name, judge in TASKS.items():
+        path = folder / f"{name}.jsonl"
+        if not path.is_file():
+            console.print(f"There is no {path.name}; its figures are null.")
+            continue
+        made = judge(read(path), screen)
+        for task in made if isinstance(made, list) else [made]:
+            console.print(table(task))
+            rule = next(iter(task.rules.values()))
+            result |= {key: measure(task, rule) for key, measure in task.figures.items()}
+    if screen.n_candidates:
+        result["milliseconds_per_candidate"] = (
+            1000 * sum(screen.seconds.values()) / screen.n_candidates
+        )
+        spent = sorted(screen.seconds.items(), key=lambda item: -item[1])
+        console.print("seconds: " + ", ".join(f"{name} {s:.2f}" for name, s in spent))
+    rounded = {key: None if v is None else round(v, 4) for key, v in result.items()}
+    console.print(f"RESULT {json.dumps(rounded)}", soft_wrap=True, highlight=False)
 
 
 if __name__ == "__main__":
