@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Literal
 
 from seedbed.recipe import Recipe
-from seedbed.records import Decision, SourceTask
+from seedbed.records import Candidate, Decision, SourceTask
+from seedbed.technique import Technique
 from seedbed_backend.filters import Filter, Reference, ScreenContext
 from seedbed_backend.services import Services
 from seedbed_backend.store import Run, StateChange, Store, StoredCandidate
@@ -29,8 +30,31 @@ def run_filters(
     quality: dict[str, float | None] = {c.candidate.id: c.score for c in candidates}
     remaining = [c.candidate for c in candidates]
     sources = _sources(services.store, stages, candidates)
+    context = ScreenContext(recipe, services.encoder, references, scores, sources)
+    for stage, decisions, kept in passing(stages, remaining, context, scores, quality):
+        is_last = stage is stages[-1]
+        through = [StateChange(c.id, passed, score=quality[c.id]) for c in kept if is_last]
+        record(services.store, decisions, quality, through)
+    if not stages:
+        services.store.set_states(
+            [StateChange(c.id, passed, score=quality[c.id]) for c in remaining]
+        )
+
+
+def passing(
+    stages: Sequence[Filter],
+    candidates: Sequence[Candidate],
+    context: ScreenContext,
+    scores: MutableMapping[str, dict[str, float]],
+    quality: MutableMapping[str, float | None],
+) -> Iterator[tuple[Filter, list[Decision], list[Candidate]]]:
+    """Yield each stage with its decisions and what it kept, which is all that the next one sees.
+
+    `scores`, which are the context's, and `quality` (what a "final" filter scored) by candidate id
+    are brought up to date stage by stage.
+    """
+    remaining = list(candidates)
     for stage in stages:
-        context = ScreenContext(recipe, services.encoder, references, scores, sources)
         decisions = stage.screen(remaining, context)
         for decision in decisions:
             if decision.score is not None:
@@ -39,13 +63,7 @@ def run_filters(
                     quality[decision.candidate_id] = decision.score
         is_kept = {d.candidate_id for d in decisions if d.keep}
         remaining = [c for c in remaining if c.id in is_kept]
-        is_last = stage is stages[-1]
-        through = [StateChange(c.id, passed, score=quality[c.id]) for c in remaining if is_last]
-        record(services.store, decisions, quality, through)
-    if not stages:
-        services.store.set_states(
-            [StateChange(c.id, passed, score=quality[c.id]) for c in remaining]
-        )
+        yield stage, decisions, remaining
 
 
 def record(
@@ -81,28 +99,34 @@ def run_set_filters(services: Services, recipe: Recipe, stages: Sequence[Filter]
     )
 
 
+def reference_of(stored: StoredCandidate, technique: Technique) -> Reference:
+    """Return a kept candidate as what later ones must not repeat."""
+    is_rejected = stored.verdict is not None and stored.verdict.status == "REJECTED"
+    return Reference(
+        id=stored.candidate.id,
+        text=stored.candidate.text(technique.dedup_fields),
+        kind="rejected" if is_rejected else "kept",
+        source_id=stored.candidate.source.id,
+    )
+
+
+def real_references(store: Store, project_id: str, technique: Technique) -> list[Reference]:
+    """Return a project's sources as what candidates must not repeat, where they are of one kind."""
+    if not technique.real_field:
+        return []
+    return [
+        Reference(s.id, s.fields[technique.real_field], "real", s.id)
+        for s in store.sources(project_id)
+    ]
+
+
 def _references(services: Services, recipe: Recipe, run: Run, exclude: set[str]) -> list[Reference]:
-    technique = recipe.spec
-    references = []
-    for stored in services.store.candidates(project_id=run.project_id, states=("kept", "survivor")):
-        candidate = stored.candidate
-        if candidate.id in exclude:
-            continue
-        is_rejected = stored.verdict is not None and stored.verdict.status == "REJECTED"
-        references.append(
-            Reference(
-                id=candidate.id,
-                text=candidate.text(technique.dedup_fields),
-                kind="rejected" if is_rejected else "kept",
-                source_id=candidate.source.id,
-            )
-        )
-    if technique.real_field:
-        references += [
-            Reference(s.id, s.fields[technique.real_field], "real", s.id)
-            for s in services.store.sources(run.project_id)
-        ]
-    return references
+    store, technique = services.store, recipe.spec
+    kept = store.candidates(project_id=run.project_id, states=("kept", "survivor"))
+    return [
+        *(reference_of(s, technique) for s in kept if s.candidate.id not in exclude),
+        *real_references(store, run.project_id, technique),
+    ]
 
 
 def _sources(
