@@ -23,9 +23,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from seedbed.recipe import Recipe
+from seedbed.recipe import JudgeSettings, Recipe
 from seedbed.records import Candidate, Decision, SourceTask
+from seedbed_backend import judging
 from seedbed_backend.embeddings import SentenceEncoder
+from seedbed_backend.engine import open_engine
+from seedbed_backend.engine.base import Engine
 from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
 from seedbed_backend.text import sentences
 
@@ -132,9 +135,12 @@ def interval(task: Task, rule: Rule, rng_seed: int = 1) -> tuple[float, float] |
 class Screen:
     """A technique's filters with their default settings, and the time that they took."""
 
-    def __init__(self, encoder: SentenceEncoder, entailment: Any = None) -> None:
+    def __init__(
+        self, encoder: SentenceEncoder, entailment: Any = None, judge: Engine | None = None
+    ) -> None:
         self.encoder = encoder
         self.entailment = entailment
+        self.judge = judge
         self.seconds: dict[str, float] = {}
         self.n_candidates = 0
 
@@ -158,6 +164,14 @@ class Screen:
                 )
         self.n_candidates += len(candidates)
         return said
+
+    def judged(self, technique: str, candidates: Sequence[Candidate]) -> dict[str, list[Decision]]:
+        """Return the judge's decisions under the technique's own rubric; none without a judge."""
+        if self.judge is None:
+            return {}
+        recipe = Recipe(technique=technique, judge=JudgeSettings(enabled=True))
+        found = {d.candidate_id: d for d in judging.decisions(self.judge, recipe, candidates, {})}
+        return {"judge": [found[c.id] for c in candidates]}
 
     def named(self, technique: str, name: str) -> Filter:
         """Return one filter of the technique."""
@@ -194,6 +208,14 @@ def one_of(decisions: Sequence[Decision]) -> Rule:
     return Rule([d.keep for d in decisions], [d.score or 0.0 for d in decisions])
 
 
+def _with_judge(
+    said: Mapping[str, list[Decision]], judged: Mapping[str, list[Decision]]
+) -> dict[str, Rule]:
+    if not judged:
+        return {}
+    return {"judge alone": all_of(judged), "with the judge": all_of({**said, **judged})}
+
+
 def _candidate(row: Row, source: Mapping[str, str], fields: Mapping[str, str]) -> Candidate:
     return Candidate(str(row["id"]), SourceTask.of(source), fields)
 
@@ -208,14 +230,16 @@ def paraphrase(rows: Sequence[Row], screen: Screen) -> Task:
     ]
     said = screen.run("paraphrase", candidates)
     cosines = screen.cosines([(r["original"], r["candidate"]) for r in rows])
+    rules = {
+        "paraphrase screen": all_of(said),
+        "cosine 0.70-0.90": Rule([0.7 <= c <= 0.9 for c in cosines], cosines),
+    }
+    rules |= _with_judge(said, screen.judged("paraphrase", candidates))
     return Task(
         "paraphrase",
         rows,
         [bool(r["same_meaning"]) and not r["near_copy"] for r in rows],
-        {
-            "paraphrase screen": all_of(said),
-            "cosine 0.70-0.90": Rule([0.7 <= c <= 0.9 for c in cosines], cosines),
-        },
+        rules,
         {
             "paraphrase_balanced_accuracy": accuracy_of(),
             "paraphrase_human_balanced_accuracy": accuracy_of("human"),
@@ -244,6 +268,7 @@ def grounding(rows: Sequence[Row], screen: Screen) -> Task:
     }
     if screen.entailment:
         rules["grounding and entailment"] = all_of(said)
+    rules |= _with_judge(said, screen.judged("qa", candidates))
     return Task(
         "grounding",
         rows,
@@ -439,19 +464,25 @@ def demo_encoder() -> Path:
     type=click.Path(exists=True, path_type=Path),
     help="A sentence-transformers folder; the demo's encoder where it is installed.",
 )
-def main(folder: Path, encoder: Path | None) -> None:
+@click.option(
+    "--judge",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A GGUF that judges paraphrases and answers by the techniques' rubrics.",
+)
+def main(folder: Path, encoder: Path | None, judge: Path | None) -> None:
     """Print one table a task, the time, and the line RESULT."""
     local = SentenceEncoder(encoder or demo_encoder())
     local.encode(["loads the model, which is no part of the time"])
-    screen = Screen(local)
+    engine = open_engine("llama_cpp", model_path=judge, context_length=4096) if judge else None
+    screen = Screen(local, judge=engine)
     console = Console(width=140)
     result: dict[str, float | None] = dict.fromkeys(FIGURES)
-    for name, judge in TASKS.items():
+    for name, measure_task in TASKS.items():
         path = folder / f"{name}.jsonl"
         if not path.is_file():
             console.print(f"There is no {path.name}; its figures are null.")
             continue
-        made = judge(read(path), screen)
+        made = measure_task(read(path), screen)
         for task in made if isinstance(made, list) else [made]:
             console.print(table(task))
             rule = next(iter(task.rules.values()))
