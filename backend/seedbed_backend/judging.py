@@ -6,7 +6,7 @@ no usable answer, the candidate is kept without a score, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -27,8 +27,15 @@ from seedbed_backend.store import Store, StoredCandidate
 NAME = "judge"
 """The stage under which the judge's decisions are kept, beside those of the filters."""
 
-REASONS = ("judged_<criterion>", "judge_below_minimum", "judged_preference", "no_clear_preference")
-"""Every reason that `decide` can give. `judged_preference`: the wrong side of a pair is better."""
+REASONS = (
+    "judged_<criterion>",
+    "judge_below_minimum",
+    "judged_preference",
+    "no_clear_preference",
+    "not_judged",
+)
+"""Every reason that the judge can give. `judged_preference`: the wrong side of a pair is better.
+`not_judged` comes from a re-screening alone, which asks no model: see `decide_again`."""
 
 GRADES = (1, 2, 3, 4, 5)
 REASON_LENGTH = 200
@@ -254,23 +261,52 @@ def decide(
         name: fmean(a.grades[name] for a in given) if len(given) > 1 else given[0].grades[name]
         for name in given[0].grades
     }
-    score = round(fmean((grade - 1) / 4 for grade in grades.values()), 4)
     evidence: dict[str, Any] = {**grades, "reason": " / ".join(a.reason for a in given)}
-    reason = ""
     if any(a.better for a in given):
-        first_wins = [a.better == side for a, side in zip(given, "AB", strict=False)]
-        second_wins = [a.better == side for a, side in zip(given, "BA", strict=False)]
         evidence["better"] = [a.better for a in given]
-        if all(second_wins):
-            reason = "judged_preference"
-        elif not all(first_wins):
-            reason = "no_clear_preference"
+    return _decision(candidate.id, grades, {**evidence, **identity}, settings)
+
+
+def decide_again(
+    candidate_id: str,
+    said: Decision | None,
+    criteria: Collection[str],
+    settings: JudgeSettings,
+) -> Decision:
+    """Apply other settings to the grades that the judge gave, without asking it again.
+
+    What it never saw is dropped (`not_judged`): it cannot be trusted like what it approved. Where
+    it was asked and gave no usable answer, the candidate stays kept.
+    """
+    if said is None:
+        return Decision(candidate_id, NAME, False, "not_judged")
+    if "no_verdict" in said.evidence:
+        return said
+    grades = {name: said.evidence[name] for name in criteria}
+    return _decision(candidate_id, grades, said.evidence, settings)
+
+
+def _decision(
+    candidate_id: str,
+    grades: Mapping[str, float],
+    evidence: Mapping[str, Any],
+    settings: JudgeSettings,
+) -> Decision:
+    score = round(fmean((grade - 1) / 4 for grade in grades.values()), 4)
+    better = evidence.get("better", [])
+    first_wins = [answer == side for answer, side in zip(better, "AB", strict=False)]
+    second_wins = [answer == side for answer, side in zip(better, "BA", strict=False)]
+    reason = ""
+    if better and all(second_wins):
+        reason = "judged_preference"
+    elif not all(first_wins):
+        reason = "no_clear_preference"
     worst = min(grades, key=lambda name: grades[name])
     if not reason and grades[worst] < settings.minimum_grade:
         reason = f"judged_{worst}"
     elif not reason and score < settings.minimum:
         reason = "judge_below_minimum"
-    return Decision(candidate.id, NAME, not reason, reason, score, {**evidence, **identity})
+    return Decision(candidate_id, NAME, not reason, reason, score, evidence)
 
 
 def _source_fields(recipe: Recipe, source: SourceTask) -> dict[str, str]:

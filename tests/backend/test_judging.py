@@ -333,3 +333,27 @@ def test_a_worker_judges_when_it_can_after_it_has_generated(environment, generat
 def test_the_judge_model_starts_from_the_model_folder():
     environment = {"MODEL_DIR": "/models", "SEEDBED_JUDGE_MODEL": "judge.gguf"}
     assert str(Settings.from_environment(environment).judge_model) == "/models/judge.gguf"
+
+
+def test_other_settings_are_applied_to_the_grades_without_asking_again():
+    said = judging.decide(sample("qa"), [answer(3, 4, 4)], ON, MODEL)
+    assert judging.decide_again("qa-0", said, QA, ON) == said
+    strict = JudgeSettings(enabled=True, minimum_grade=4)
+    again = judging.decide_again("qa-0", said, QA, strict)
+    assert (again.keep, again.reason, again.score) == (False, "judged_answerable", said.score)
+    assert judging.decide_again("qa-0", again, QA, ON) == said
+
+
+def test_a_pair_is_decided_again_as_it_was():
+    names = ("plausible",)
+    answers = [answer(4, better="A", names=names), answer(5, better="tie", names=names)]
+    said = judging.decide(sample("dpo"), answers, ON, MODEL)
+    assert said.reason == "no_clear_preference"
+    assert judging.decide_again("dpo-0", said, names, ON) == said
+
+
+def test_what_the_judge_never_saw_is_dropped_and_what_it_could_not_judge_is_kept():
+    never = judging.decide_again("qa-0", None, QA, ON)
+    assert (never.keep, never.reason, never.score) == (False, "not_judged", None)
+    without = judging.decide(sample("qa"), ["truncated"], ON, MODEL)
+    assert judging.decide_again("qa-0", without, QA, ON) == without
