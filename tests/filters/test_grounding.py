@@ -54,7 +54,7 @@ def test_marks_the_supporting_words(answer, quote, text, is_quoted):
 def test_says_what_the_document_does_not_support(answer, reason):
     decision = decide(answer)
     assert decision.reason == reason
-    assert decision.score < 0.8
+    assert decision.score < 0.7
 
 
 def test_an_answer_that_no_passage_supports_has_no_evidence():
@@ -66,12 +66,14 @@ def test_an_answer_that_no_passage_supports_has_no_evidence():
     assert "start" not in decision.evidence
 
 
-def test_the_score_is_the_covered_share_halved_for_each_broken_check():
-    assert decide("Within 30 days of delivery.").score == 1.0
-    assert decide("Within 60 days of delivery.").score == 0.5
-    decision = decide("Bank transfer to a savings account.")
-    assert decision.evidence["covered"] == pytest.approx(0.5)
-    assert decision.score == pytest.approx(0.25)
+def test_the_score_falls_with_every_broken_check():
+    best = decide("Within 30 days of delivery.").score
+    assert best > 0.85
+    assert decide("Within 60 days of delivery.").score < 0.2
+    partly = decide("Bank transfer to a savings account.")
+    assert partly.evidence["covered"] == pytest.approx(0.5)
+    assert partly.evidence["words"] == ["savings", "account"]
+    assert 0.0 < partly.score < 0.4
 
 
 def test_a_short_answer_to_a_question_with_a_negation_is_no_contradiction():

@@ -420,6 +420,7 @@ _OPPOSITES = tuple(
         normal|abnormal
         improved improves better|worsened worsens worse
         present|absent
+        deny denies denied|report reports reported admit admits admitted
         public|private confidential
         written|oral verbal
         joint jointly|several severally individual
