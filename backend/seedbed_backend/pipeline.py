@@ -36,7 +36,10 @@ def generate(services: Services, batch_id: str) -> None:
         existing = store.has_completions(w[0] for request in requests for w in request.wanted)
 
         def save(completions: Sequence[Completion], effort: Effort) -> None:
-            rows = [(c, *parse_completion(c, schemas[c.prompt_hash])) for c in completions]
+            rows = [
+                (c, *parse_completion(c, schemas[c.prompt_hash], recipe.spec.columns))
+                for c in completions
+            ]
             store.save_completions(run.id, batch.id, rows, effort)
 
         generation.in_groups(generation.complete(engine, requests, existing), save)

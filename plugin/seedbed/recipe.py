@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,12 +17,14 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from seedbed import registry
+from seedbed.columns import Column
 from seedbed.errors import RecipeError, UserError
 from seedbed.rubrics import RESERVED_CRITERIA, Criterion
-from seedbed.technique import Technique
+from seedbed.technique import RowTemplate, Technique
 
 MAX_THOUGHT = 8192
 """Most tokens that a model may think before it answers."""
@@ -75,6 +78,17 @@ class PromptVersion(BaseModel):
     sampling: Sampling = Sampling()
 
 
+class TrainingTemplates(BaseModel):
+    """Jinja2 templates that make a training row of a record; empty means the technique's own row.
+
+    They may name every column, `record` (the whole as JSON, without its label) and `label`.
+    """
+
+    model_config = RECIPE_CONFIG
+    prompt: str = ""
+    completion: str = ""
+
+
 class StyleRule(BaseModel):
     """One rule of a style guide: words for the prompt and, where one exists, a measure."""
 
@@ -111,6 +125,9 @@ class Recipe(BaseModel):
 
     `over_generation` is the number of attempts per wanted survivor with which a run starts (3-5).
     `filters` overrides single options of the technique's filters; `false` switches a filter off.
+    `columns` are the typed fields of a record, for techniques that grow records; `training_row`
+    says how a record is trained. `label_shares` maps labels to the shares of the survivors that
+    they shall have; the labels left out share the rest as the sources do.
     """
 
     model_config = RECIPE_CONFIG
@@ -126,6 +143,9 @@ class Recipe(BaseModel):
     review_fraction: Annotated[float, Field(ge=0.10, le=0.20)] = 0.15
     acceptance_target: Annotated[float, Field(ge=0.0, le=1.0)] = 0.80
     labels: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    training_row: TrainingTemplates = TrainingTemplates()
+    label_shares: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = {}
     glossary: tuple[str, ...] = ()
     style_guide: tuple[StyleRule, ...] = ()
     judge: JudgeSettings = JudgeSettings()
@@ -149,10 +169,25 @@ class Recipe(BaseModel):
                 raise ValueError("the judge has no criterion; name one under `rubric`")
         return judge
 
+    @model_validator(mode="after")
+    def _grows_its_columns(self) -> Recipe:
+        if self.columns:
+            _check_columns(registry.technique(self.technique), self.columns, self.labels)
+        elif self.training_row != TrainingTemplates():
+            raise ValueError("training_row is for records: it needs `columns`")
+        return self
+
+    @model_validator(mode="after")
+    def _can_meet_its_shares(self) -> Recipe:
+        if self.label_shares:
+            _check_shares(self.spec, self.label_shares, self.labels)
+        return self
+
     @property
     def spec(self) -> Technique:
-        """Return the declaration of the recipe's technique."""
-        return registry.technique(self.technique)
+        """Return the declaration of the recipe's technique, made for its columns if it has some."""
+        row = RowTemplate(self.training_row.prompt, self.training_row.completion)
+        return technique_for(self.technique, self.columns, row)
 
     @property
     def hash(self) -> str:
@@ -186,6 +221,17 @@ class Recipe(BaseModel):
             elif isinstance(override, dict):
                 merged[name] = {**merged.get(name, {}), **override}
         return merged
+
+
+@lru_cache(maxsize=256)
+def technique_for(name: str, columns: tuple[Column, ...], row: RowTemplate) -> Technique:
+    """Return a technique, made for records where there are columns. Raises UserError."""
+    technique: Technique = registry.technique(name)
+    if not columns:
+        return technique
+    if technique.of_records is None:
+        raise UserError(f"The technique {name} does not grow records: it takes no columns.")
+    return technique.of_records(columns, row)
 
 
 def parse(data: Any, name: str = "recipe") -> Recipe:
@@ -235,11 +281,50 @@ def describe(exc: ValidationError) -> str:
         return f"{where!r} is missing"
     given = "" if isinstance(error["input"], dict) else f", not {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
-    return f"{where!r} {message}{given}" if message.startswith("should") else f"{where}: {message}"
+    if message.startswith("should"):
+        return f"{where!r} {message}{given}"
+    return f"{where}: {message}" if where else message
 
 
 def _criteria(own: Mapping[str, str], judge: JudgeSettings) -> dict[str, str]:
     return {name: text for name, text in {**own, **judge.rubric}.items() if text}
+
+
+def _check_columns(
+    technique: Technique, columns: tuple[Column, ...], labels: tuple[str, ...]
+) -> None:
+    """Raise ValueError where the columns make no record that the technique can grow."""
+    names = [column.name for column in columns]
+    if technique.of_records is None:
+        raise ValueError(f"the technique {technique.name} does not grow records: leave out columns")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two columns are called {repeated[0]!r}")
+    if all(column.optional or column.type == "label" for column in columns):
+        raise ValueError("one column at least must not be optional, and not be the label")
+    n_labels = sum(column.type == "label" for column in columns)
+    if n_labels > 1:
+        raise ValueError("only one column can be the label")
+    if n_labels and not labels:
+        raise ValueError("the columns have a label: list its values under `labels`")
+    if labels and not n_labels:
+        raise ValueError("there are `labels`, but no column has the type label")
+
+
+def _check_shares(
+    technique: Technique, shares: Mapping[str, float], labels: tuple[str, ...]
+) -> None:
+    """Raise ValueError where the shares cannot be met by any set of survivors."""
+    if not technique.label_field or technique.group_field != technique.label_field:
+        raise ValueError(f"label_shares: the sources of {technique.name} have no labels")
+    if not labels:
+        raise ValueError("label_shares: list the project's labels under `labels`")
+    if unknown := [label for label in shares if label not in labels]:
+        raise ValueError(f"label_shares: {unknown[0]!r} is not one of: {', '.join(labels)}")
+    total = sum(shares.values())
+    if total > 1 + 1e-9:
+        raise ValueError(f"label_shares: the shares sum to {total:g}, which is above 1")
+    if set(shares) == set(labels) and total < 1 - 1e-9:
+        raise ValueError(f"label_shares: every label has a share, but they sum to {total:g}, not 1")
 
 
 def _read(path: Path, kind: str) -> Any:

@@ -2,35 +2,75 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seedbed.columns import Column
 from seedbed.records import Message, Prompt, SourceTask
 from seedbed.templates import render
 
 
 @dataclass(frozen=True, slots=True)
 class SourceField:
-    """One key of a source task's data. `is_label` marks the class of a labelled example."""
+    """One key of a source task's data. `is_label` marks the class of a labelled example.
+
+    `column` gives the type of a record's field; without one it is text.
+    """
 
     name: str
     help: str
     is_required: bool = True
     is_label: bool = False
+    column: Column | None = None
+
+    def read(self, value: object) -> str:
+        """Return a value as text, in its column's one spelling; "" where there is none.
+
+        Raises ValueProblem for what the column does not take.
+        """
+        text = "" if value is None else str(value).strip()
+        return self.column.read(text) if self.column and text else text
 
 
 @dataclass(frozen=True, slots=True)
 class OutputField:
-    """One key of the model's JSON answer: free text, or one of the project's labels.
+    """One key of the model's JSON answer: free text, one of the project's labels, or a typed value.
 
-    `max_length` is in characters and becomes part of the JSON schema.
+    `max_length` is in characters and becomes part of the JSON schema. `column` gives the type of a
+    record's field.
     """
 
     name: str
     help: str
     max_length: int = 2000
     is_label: bool = False
+    column: Column | None = None
+
+    @property
+    def is_optional(self) -> bool:
+        """Tell whether an answer may leave it empty."""
+        return self.column is not None and self.column.optional
+
+    def schema(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Return the JSON schema of the value."""
+        if self.is_label:
+            return {"type": "string", "enum": list(labels)}
+        if self.column:
+            return self.column.answer_schema()
+        return {"type": "string", "minLength": 1, "maxLength": self.max_length}
+
+
+@dataclass(frozen=True, slots=True)
+class RowTemplate:
+    """How a record becomes a training row: Jinja2 templates over its columns, `record` and `label`.
+
+    Empty ones leave it to the technique.
+    """
+
+    prompt: str = ""
+    completion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +105,11 @@ class Technique:
     output fields that make two candidates the same; `real_field` is the source field that they are
     compared with, where the sources are examples of the same kind. `group_field` names the source
     field that groups sources (a document, a class). `n_peers` is how many other sources are shown
-    beside the source itself. `rubric` is for recipes with a judge.
+    beside the source itself. `rubric` is for recipes with a judge. `layout` names the label config;
+    empty is the technique's own name.
+
+    `of_records` makes the same technique for records with typed columns, where it can grow those;
+    `columns` and `row_template` are what a technique so made was made of.
     """
 
     name: str
@@ -87,11 +131,20 @@ class Technique:
     reject_reasons: tuple[str, ...] = ()
     style_guide: tuple[Mapping[str, Any], ...] = field(default=())
     rubric: Rubric = Rubric()
+    layout: str = ""
+    of_records: Callable[[tuple[Column, ...], RowTemplate], Technique] | None = None
+    columns: tuple[Column, ...] = ()
+    row_template: RowTemplate = RowTemplate()
 
     @property
     def text_field(self) -> str:
-        """Name the source field that holds the text itself (the first required one)."""
-        return next(f.name for f in self.source_fields if f.is_required)
+        """Name the source field that holds the text itself: the first required one.
+
+        Of a record, the first that is free text, where there is one.
+        """
+        required = [f for f in self.source_fields if f.is_required]
+        texts = [f for f in required if f.column is None or is_free_text(f.column)]
+        return (texts or required)[0].name
 
     @property
     def label_field(self) -> str:
@@ -105,20 +158,25 @@ class Technique:
     def schema(self, labels: Sequence[str] = ()) -> dict[str, Any]:
         """Return the JSON schema of one answer; every field is required, none may be added."""
         outputs = self.outputs(labels)
-        properties: dict[str, Any] = {
-            f.name: (
-                {"type": "string", "enum": list(labels)}
-                if f.is_label
-                else {"type": "string", "minLength": 1, "maxLength": f.max_length}
-            )
-            for f in outputs
-        }
         return {
             "type": "object",
-            "properties": properties,
+            "properties": {f.name: f.schema(labels) for f in outputs},
             "required": [f.name for f in outputs],
             "additionalProperties": False,
         }
+
+    def own_output(self, source: Mapping[str, str]) -> dict[str, str]:
+        """Return a source as an output of this technique, where it grows texts of the same kind.
+
+        Empty where sources are something else than what is grown.
+        """
+        if self.columns:
+            return {c.name: source[c.name] for c in self.columns if source.get(c.name)}
+        if not self.real_field or not source.get(self.real_field):
+            return {}
+        output = dict.fromkeys(self.dedup_fields, source[self.real_field])
+        label = source.get(self.label_field, "")
+        return output | {f.name: label for f in self.output_fields if f.is_label and label}
 
     def prompt(
         self,
@@ -136,10 +194,13 @@ class Technique:
         Raises RecipeError when a template names something that does not exist.
         """
         own_label = source.fields.get(self.label_field, "")
-        absent = {f.name: "" for f in self.source_fields}
-        values: dict[str, Any] = absent | dict(source.fields)
+        values: dict[str, Any] = self._shown(source)
         values |= {
-            "peers": [absent | dict(peer.fields) for peer in peers],
+            "peers": [self._shown(peer) for peer in peers],
+            "columns": [
+                {"name": c.name, "title": c.title, "type": c.type, "description": c.describe()}
+                for c in self.columns
+            ],
             "labels": [own_label] if own_label else list(labels),
             "glossary": list(glossary),
             "style_guide": [dict(r) for r in (style_guide or self.style_guide)],
@@ -153,3 +214,24 @@ class Technique:
             # A labelled source steers the answer to its own label.
             schema=self.schema([own_label] if own_label else labels),
         )
+
+    def _shown(self, source: SourceTask) -> dict[str, str]:
+        """Return what a template sees of a source: its fields, and as JSON if it is a record."""
+        shown = {f.name: "" for f in self.source_fields} | dict(source.fields)
+        if self.columns:
+            shown.setdefault("label", source.fields.get(self.label_field, ""))
+            shown["record"] = json.dumps(typed(self.columns, source.fields), ensure_ascii=False)
+        return shown
+
+
+def typed(columns: Sequence[Column], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record's canonical texts as JSON values, in the order of the columns."""
+    return {
+        c.name: c.typed(value) if isinstance(value := fields.get(c.name), str) else value
+        for c in columns
+    }
+
+
+def is_free_text(column: Column) -> bool:
+    """Tell whether a column holds words, not a reference of a set form."""
+    return column.type == "text" and not column.pattern

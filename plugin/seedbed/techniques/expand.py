@@ -1,11 +1,27 @@
-"""Seed expansion: new examples of the same kind and label as a handful of verified seeds."""
+"""Seed expansion: new examples of the same kind and label as a handful of verified seeds.
+
+Seeds are plain texts, or records with typed columns.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from seedbed import rubrics
-from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
+from seedbed.columns import Column
+from seedbed.technique import (
+    OutputField,
+    RowTemplate,
+    SourceField,
+    Technique,
+    TrainingRow,
+    is_free_text,
+    typed,
+)
+from seedbed.templates import render
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
@@ -13,6 +29,101 @@ def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
     if label:
         return TrainingRow(prompt=output["example"], completion=label)
     return TrainingRow(prompt="", completion=output["example"])
+
+
+def _of_records(columns: tuple[Column, ...], template: RowTemplate) -> Technique:
+    """Make the technique that grows records with these columns.
+
+    A filter's field `example` stands for the columns of free text (those that are always filled, if
+    there are such), `label` for the label column; a filter left without a field is left out.
+    """
+    label = next((c.name for c in columns if c.type == "label"), "")
+    texts = [c.name for c in columns if is_free_text(c) and not c.optional]
+    texts = texts or [c.name for c in columns if is_free_text(c)]
+    names = {"example": texts[:1], "seed": texts[:1], "label": [label] if label else []}
+
+    def in_records(options: Mapping[str, Any]) -> dict[str, Any] | None:
+        own = dict(options)
+        for option, value in options.items():
+            if option == "fields":
+                own[option] = [n for name in value for n in (texts if name == "example" else [])]
+            elif option.endswith("_field"):
+                own[option] = next(iter(names.get(value, [])), "")
+            if not own[option]:
+                return None
+        return own
+
+    filters = {name: in_records(options) for name, options in TECHNIQUE.filters.items()}
+    compared = tuple(c.name for c in columns if c.type != "label") or (label,)
+    filters["dedup"] = {**TECHNIQUE.filters["dedup"], "fields": list(compared)}
+    return replace(
+        TECHNIQUE,
+        title="Record expansion",
+        help="Writes new records like your verified ones: typed fields, and the label asked for.",
+        source_fields=tuple(
+            SourceField(
+                c.name,
+                c.describe(),
+                is_required=not (c.optional or c.type == "label"),
+                is_label=c.type == "label",
+                column=c,
+            )
+            for c in columns
+        ),
+        output_fields=tuple(
+            OutputField(c.name, c.describe(), is_label=c.type == "label", column=c) for c in columns
+        ),
+        system=_RECORD_SYSTEM,
+        user=_RECORD_USER,
+        filters={
+            "record_values": {},
+            **{name: options for name, options in filters.items() if options is not None},
+        },
+        row=lambda _source, output: _record_row(columns, label, template, output),
+        dedup_fields=compared,
+        real_field="",
+        group_field=label,
+        max_tokens=512,
+        layout="records",
+        of_records=None,
+        columns=columns,
+        row_template=template,
+    )
+
+
+def _record_row(
+    columns: tuple[Column, ...], label: str, template: RowTemplate, output: Mapping[str, Any]
+) -> TrainingRow:
+    """Turn a record into a row: to label it where it has a label, else to write such records."""
+    values = typed(columns, output)
+    own_label = str(values.pop(label, None) or "")
+    record = json.dumps(values, ensure_ascii=False)
+    shown = {**values, label: own_label, "label": own_label, "record": record}
+    prompt, completion = (record, own_label) if own_label else ("", record)
+    return TrainingRow(
+        prompt=render(template.prompt, shown) if template.prompt else prompt,
+        completion=render(template.completion, shown) if template.completion else completion,
+    )
+
+
+_RECORD_SYSTEM = """\
+You write one new record for a data set, of the same kind as the records you are shown. Do not copy \
+one: change the facts and the wording, and let the fields of the new record agree with each other.
+The fields:
+{% for column in columns if labels or column.type != "label" %}
+- {{ column.name }}: {{ column.description }}
+{% endfor %}
+Answer as JSON: {{ "{" }}\
+{% for column in columns if labels or column.type != "label" %}\
+"{{ column.name }}": ...{% if not loop.last %}, {% endif %}{% endfor %}}"""
+
+_RECORD_USER = """\
+{% for peer in peers %}
+- {{ peer.record }}
+{% endfor %}
+- {{ record }}
+
+Write one new record{% if label %} with the label [{{ label }}]{% endif %}."""
 
 
 TECHNIQUE = Technique(
@@ -64,5 +175,6 @@ Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
         "duplicate",
         "unsafe or private",
     ),
+    of_records=_of_records,
     rubric=rubrics.built_in("expand"),
 )
