@@ -115,4 +115,4 @@ class SeedbedModel(LabelStudioMLBase):  # type: ignore[misc]
                 if is_over:
                     break
                 time.sleep(POLL_SECONDS)
-        return publishing.predictions(parse(project.recipe).spec, candidates)
+        return publishing.predictions(parse(project.recipe).spec, candidates, on_source=True)

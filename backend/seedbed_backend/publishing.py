@@ -9,6 +9,7 @@ from typing import Any
 from seedbed import labeling, review
 from seedbed.recipe import Recipe, parse
 from seedbed.technique import Technique
+from seedbed_backend import redaction
 from seedbed_backend.services import Services
 from seedbed_backend.store import Project, Run, StoredCandidate
 
@@ -63,7 +64,7 @@ def review_task(
     return {
         "data": labeling.review_data(
             recipe.spec,
-            stored.candidate,
+            redaction.redacted(stored).candidate,
             draw=stored.draw if stored.draw is not None else 1.0,
             score=stored.score,
             scores=dict(stored.scores),
@@ -77,20 +78,26 @@ def review_task(
 
 
 def predictions(
-    technique: Technique, candidates: Sequence[StoredCandidate]
+    technique: Technique, candidates: Sequence[StoredCandidate], *, on_source: bool = False
 ) -> list[dict[str, Any]]:
-    """Return candidates as predictions, worst first: Label Studio's draft copies the last one."""
+    """Return candidates as predictions, worst first: Label Studio's draft copies the last one.
+
+    `on_source` is for source tasks, which show the source as it is; personal data in the candidate
+    is replaced in either case.
+    """
     ordered = sorted(candidates, key=lambda s: (s.score or 0.0, s.candidate.id))
-    return [
-        labeling.prediction(
-            technique,
-            s.candidate.fields,
-            s.score,
-            evidence_span(s),
-            source_text=s.candidate.source.fields[technique.text_field],
-        )
-        for s in ordered
-    ]
+    return [_prediction(technique, stored, on_source=on_source) for stored in ordered]
+
+
+def _prediction(
+    technique: Technique, stored: StoredCandidate, *, on_source: bool
+) -> dict[str, Any]:
+    candidate = redaction.redacted(stored, is_source_shown=not on_source).candidate
+    span = evidence_span(stored)
+    if span and not on_source:
+        span = redaction.moved(stored, technique.text_field, span)
+    text = candidate.source.fields[technique.text_field]
+    return labeling.prediction(technique, candidate.fields, stored.score, span, source_text=text)
 
 
 def evidence_span(stored: StoredCandidate) -> tuple[int, int] | None:

@@ -33,6 +33,8 @@ Answer as JSON: {"chosen": "...", "rejected": "..."}""",
     user="{{ prompt }}",
     filters={
         "heuristics": {"fields": ["chosen", "rejected"], "source_field": "prompt"},
+        "privacy": {},
+        "memorization": {},
         "preference": {"chosen_field": "chosen", "rejected_field": "rejected"},
         "similarity": {
             "fields": ["chosen"],

@@ -152,6 +152,9 @@ Answer as JSON: {% if labels %}{"example": "...", "label": "..."}\
 Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
     filters={
         "heuristics": {"fields": ["example"], "source_field": "seed"},
+        # New examples bring new values: what happens to a type happens to those too.
+        "privacy": {"unsourced": "keep"},
+        "memorization": {},
         "similarity": {
             "fields": ["example"],
             "source_field": "seed",

@@ -33,6 +33,8 @@ Answer as JSON: {"paraphrase": "..."}""",
     user="{{ original }}",
     filters={
         "heuristics": {"fields": ["paraphrase"], "source_field": "original"},
+        "privacy": {},
+        "memorization": {},
         "protected_terms": {"fields": ["paraphrase"], "source_field": "original"},
         # The textbook window; FILTERS.md says what its upper end costs.
         "similarity": {

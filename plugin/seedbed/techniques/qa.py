@@ -36,6 +36,8 @@ Answer as JSON: {"quote": "...", "question": "...", "answer": "..."}""",
     user="{{ passage }}",
     filters={
         "heuristics": {"fields": ["question", "answer"], "source_field": "passage"},
+        "privacy": {},
+        "memorization": {},
         "grounding": {
             "answer_field": "answer",
             "question_field": "question",
