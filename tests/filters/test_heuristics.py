@@ -23,6 +23,20 @@ def decide(text, source=SOURCE, **recipe):
         "يمكن للعميل إلغاء الطلب خلال 14 يوما.",
         "Sorry for the delay: the order can be cancelled within 14 days.",
         "Item --------------------------------- price, and so on.",
+        "Der Kunde kann die Bestellung bis zum 14. Tag nach der Lieferung stornieren.",
+        "El cliente puede cancelar el pedido dentro de los catorce d\u00edas siguientes.",
+        "Open Zahlungsverkehr and choose SEPA-Lastschrift, then confirm with your pushTAN.",
+        "can u pls check my acct balance",
+        "hi. i lost my card. please help",
+        "Pt c/o intermittent chest pain x3 days, worse w/ exertion, relieved w/ rest. No SOB.",
+        "Metformin 500 mg PO BID, lisinopril 10 mg PO daily, atorvastatin 40 mg PO qHS.",
+        "subject to the limitations set out in clause 7.2 and the schedule",
+        "the customer shall pay all undisputed invoices within thirty (30) days; or",
+        "Limitation of Liability",
+        "1. Open the app\n2. Tap Settings\n3. Choose Security",
+        "Dear Ms Ortiz,\nYour order is cancelled as of today.\n\nKind regards,\n[Your Name]",
+        "The will has to be signed; as of May 3, no one of them is in.",
+        "By and between the parties, for and on behalf of the Seller, to and from the port.",
     ],
 )
 def test_keeps_sound_text(text):
@@ -62,12 +76,36 @@ def test_keeps_sound_text(text):
         ("The customer (who bought it can cancel the order.", "truncated"),
         ('The customer said "cancel the order.', "truncated"),
         ("The customer has every right to cancel this order up until two weeks", "truncated"),
+        ("The customer may cancel any orde", "truncated"),
+        ("Nobody has to keep an order for which a customer did not p", "truncated"),
+        (
+            "The order is open. The customer has the right to cancel this order and also",
+            "truncated",
+        ),
+        (
+            "You can cancel for any reason in a letter to us in a letter to us in a letter to us",
+            "repetition",
+        ),
+        ("Dear {customer}, you can cancel.", "prompt_leak"),
+        ("You can cancel within $DAYS of delivery.", "prompt_leak"),
+        ("Any oder may be canceled withn 14 dayz of the delivry.", "misspelt"),
+        ("The cus#tomer may can~cel the order.", "misspelt"),
+        ("The customermay cancel theorder within 14days ofdelivery.", "missing_spaces"),
+        ("The order may delivery customer the of 14 cancel within days.", "word_order"),
+        ("Customer the may within of days 14 order the cancel.", "word_order"),
+        (
+            "Customer may cancel order within fourteen days after delivery without giving reason "
+            "provided goods remain unused, original packaging included.",
+            "missing_words",
+        ),
+        ("The customer may cancel the order,, within 14 days.", "doubled_punctuation"),
     ],
 )
 def test_says_what_is_broken(text, reason):
     decision = decide(text)
     assert decision.reason == reason
     assert decision.evidence["field"] == "paraphrase"
+    assert decision.score <= 0.25
 
 
 def test_forgives_what_the_source_has_too():
@@ -78,6 +116,53 @@ def test_forgives_what_the_source_has_too():
 def test_a_missing_end_mark_counts_only_where_the_source_has_one():
     text = "The customer has every right to cancel this order up until two weeks"
     assert decide(text, {"original": "Cancel my order"}).keep
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Any order may be canceled withn 14 days.",  # one slip
+        "The customer may cancel theorder within 14 days of delivery.",
+        "Last flu shot given 1999, no known allergies.",  # too short to need function words
+        "The customer may cancel the order , within 14 days.",
+    ],
+)
+def test_one_slip_is_forgiven(text):
+    assert decide(text).keep
+
+
+def test_the_words_of_the_source_are_not_misspelt():
+    source = {"original": "Acme sold the widgat to a lessea for 12 dolars."}
+    text = "The widgat went to a lessea for 12 dolars, said Acme."
+    assert decide(text).reason == "misspelt"
+    assert decide(text, source).keep
+
+
+def test_shorthand_may_answer_shorthand():
+    note = (
+        "Patient presented acute onset abdominal pain radiating right lower quadrant since yesterday "
+        "evening, denies prior surgery, takes oral contraceptives daily."
+    )
+    assert decide(note).reason == "missing_words"
+    assert decide(note, {"original": note.replace("acute", "sudden")}).keep
+
+
+def test_names_what_it_found():
+    decision = decide("Any oder may be canceled withn 14 dayz of the delivry.")
+    assert decision.evidence["found"][:2] == ["withn", "dayz"]
+
+
+def test_a_request_for_code_may_be_answered_in_markup():
+    page = "<p>Orders can be cancelled within 14 days.</p>"
+    assert decide(page, {"original": "Write the HTML of a page about cancelling orders."}).keep
+    assert decide(page).reason == "markup"
+
+
+def test_the_score_falls_with_every_slip():
+    clean = decide("Any order may be cancelled within 14 days of its delivery.")
+    slip = decide("Any order may be cancelled withn 14 days of its delivery.")
+    assert clean.score == 1.0
+    assert clean.score > slip.score > 0.25
 
 
 def test_reports_the_field_that_is_broken():

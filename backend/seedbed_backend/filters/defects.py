@@ -1,6 +1,6 @@
-"""What makes a text unusable by itself: leaks, refusals, loops, cuts, mojibake. Pure.
+"""What makes a text unusable by itself: leaks, refusals, loops, cuts, mojibake, damage. Pure.
 
-`defect` is shared by the filters that look for broken text. Each check forgives what the source
+`examine` is shared by the filters that look for broken text. Each check forgives what the source
 text has too: a document about JSON may be asked about in JSON.
 """
 
@@ -9,21 +9,32 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from ftfy.badness import is_bad
 
-from seedbed_backend.text import plain, word_set, words
+from seedbed_backend.english import begins_word
+from seedbed_backend.filters.fluency import PROBLEMS, fluency, is_english
+from seedbed_backend.filters.word_order import is_label
+from seedbed_backend.text import plain, sentences, word_set, words
 
-DEFECTS = ("no_words", "mojibake", "prompt_leak", "markup", "refusal", "repetition", "truncated")
+DEFECTS = (
+    *("no_words", "mojibake", "prompt_leak", "markup", "refusal", "repetition", "truncated"),
+    *("doubled_punctuation", *PROBLEMS),
+)
 
 _LEAKS = re.compile(
     r"""
     <\|[^|<>]{1,40}\|> | \[/?INST\] | <</?SYS>> | </?s> | <(?:start|end)_of_turn>  # chat tokens
     | ^\s*\#{2,}\s*(?:instruction|response|input|output)\b
     | ^\s*(?:user|assistant|system|human|ai|chosen|rejected|paraphrase|completion)\s*:  # roles
-    | \{\{ | \}\} | \{% | %\}
-    | \[(?:insert|your|name|company|date)\b[^\]]{0,40}\] | <(?:insert|your)\b[^>]{0,40}>
+    | \{\{ | \}\} | \{% | %\} | (?<![\\\w}])\{[a-z_]{2,20}\}
+    | (?-i:\$(?!X+\b)[A-Z]{2}[A-Z_]*\b) | (?<!\w)%[sd]\b | <unk>
+    | \[insert\b[^\]]{0,40}\] | <(?:insert|your)\b[^>]{0,40}>
+    | (?<!\n)\[(?:your|name|company|date)\b[^\]]{0,40}\]
+    | \[(?:your|name|company|date)\b[^\]]{0,40}\](?!\s*\Z)  # but where one signs a letter
     | \b(?:as|in)\s+(?:valid\s+)?json\b
     | \b(?:here\ is|here's)\ (?:the|a|my)\ (?:paraphrase|rewrite|rewritten|answer|question|json)
     | \b(?:the|this)\ (?:training\ set|system\ prompt|style\ guide)\b
@@ -60,27 +71,71 @@ _DANGLING = word_set(
     "a an the of to and or nor with by for from in into at as on than that which whose if because "
     "their its his my our your"
 )
+_CLAUSE_END = re.compile(r"[;,]\s+(?:and|or)\Z")  # an item of a list in a contract
+_STOP_WITHIN = re.compile(r"[a-z]{2}[.!?]\s+[A-Z]")
+_ITEM = re.compile(r"\s*(?:[-*\u2022\u2013]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.):])\s")
+_QUESTION = re.compile(
+    r"\s*(?:what|who|whom|whose|which|when|where|why|how|is|are|was|were|do|does|did|can|could|will"
+    r"|would|should|has|have|may)\b[^.!?]*\Z",
+    re.IGNORECASE,
+)
+_ASKS_FOR_CODE = re.compile(
+    r"\b(?:html|xml|json|yaml|markdown|latex|sql|regex|css|javascript|python|java|c\+\+|source code"
+    r"|code|program|script|algorithm|array|web ?page|web ?site)\b",
+    re.IGNORECASE,
+)
+_DOUBLED = re.compile(r"(?<![.,;:!?])(?:,,|;;|::|;\.|,;|,\?|;\?)(?![.,;:!?\w])")
+_ENOUGH = 12  # words: a shorter text may be written without care, like a chat message
 _MAX_REPEATED = 0.35  # share of repeated word trigrams; 99 % of clean dev texts lie below 0.2
 
 
-def defect(text: str, source: str = "", instructions: frozenset[str] = frozenset()) -> str:
-    """Name the first defect of `text` (one of `DEFECTS`), or return ''.
+class Examination(NamedTuple):
+    """What is wrong with a text: the defect or '', the words that show it, and a score in [0, 1].
+
+    The score is 1 for a text without any finding, at most 0.25 for a defect.
+    """
+
+    defect: str
+    found: tuple[str, ...]
+    score: float
+
+
+@lru_cache(maxsize=512)
+def examine(text: str, source: str = "", instructions: frozenset[str] = frozenset()) -> Examination:
+    """Find the first defect of `text` (one of `DEFECTS`).
 
     `instructions` are word sequences of our own prompt, as from `phrases`.
     """
+    if reason := _breakage(text, source, instructions):
+        return Examination(reason, (), 0.0)
+    written = fluency(text, source)
+    score = round(written.score, 4)
+    if problem := written.problem:
+        return Examination(problem.reason, problem.words[:5], min(score, 0.25))
+    if doubled := _DOUBLED.findall(plain(text)):
+        return Examination("doubled_punctuation", tuple(doubled[:5]), min(score, 0.25))
+    if is_truncated(text, source):
+        return Examination("truncated", (), min(score, 0.25))
+    return Examination("", (), score)
+
+
+def defect(text: str, source: str = "", instructions: frozenset[str] = frozenset()) -> str:
+    """Name the first defect of `text`, or return ''. See `examine`."""
+    return examine(text, source, instructions).defect
+
+
+def _breakage(text: str, source: str, instructions: frozenset[str]) -> str:
     if not words(text):
         return "no_words"
     if is_bad(text) or "\ufffd" in text:
         return "mojibake"
     if _found(_LEAKS, text, source) or leaks_instructions(text, source, instructions):
         return "prompt_leak"
-    if _found(_MARKUP, text, source) or is_json(text):
+    if not _ASKS_FOR_CODE.search(source) and (_found(_MARKUP, text, source) or is_json(text)):
         return "markup"
     if _REFUSAL.search(plain(text)) and not _REFUSAL.search(plain(source)):
         return "refusal"
-    if is_repetitive(text):
-        return "repetition"
-    return "truncated" if is_truncated(text, source) else ""
+    return "repetition" if is_repetitive(text, source) else ""
 
 
 def _found(pattern: re.Pattern[str], text: str, source: str) -> bool:
@@ -110,11 +165,25 @@ def is_json(text: str) -> bool:
         return False
 
 
-def is_repetitive(text: str) -> bool:
-    """Tell whether the text loops: one character or word on and on, or most trigrams again."""
+def is_repetitive(text: str, source: str = "") -> bool:
+    """Tell whether the text loops: a character, word or phrase on and on, or most trigrams again."""
     if _LOOP.search(_RULING.sub(" ", text)):
         return True
-    return repeated_fraction(_runs(words(text), 3)) > _MAX_REPEATED
+    said = words(text)
+    if _has_loop(said) and not _has_loop(words(source)):
+        return True
+    return repeated_fraction(_runs(said, 3)) > _MAX_REPEATED
+
+
+def _has_loop(said: Sequence[str]) -> bool:
+    """Tell whether a phrase of up to 12 words comes three times on end, 8 words at least."""
+    for period in range(2, min(12, len(said) // 3) + 1):
+        run = 0
+        for place in range(period, len(said)):
+            run = run + 1 if said[place] == said[place - period] else 0
+            if run >= max(2 * period, 6):
+                return True
+    return False
 
 
 def repeated_fraction(items: Iterable[str]) -> float:
@@ -125,20 +194,56 @@ def repeated_fraction(items: Iterable[str]) -> float:
 
 
 def is_truncated(text: str, source: str = "") -> bool:
-    """Tell whether the text breaks off: a dangling word, an open bracket, no end where one belongs.
+    """Tell whether the text breaks off: a dangling or cut word, an open bracket, no end mark.
 
-    A missing end mark counts only in a longer sentence, and only where the source ends with one.
+    A missing end mark counts where an earlier sentence on the line has one, and in a longer
+    sentence whose source ends with one. A question, a list and a signature need none.
     """
     stripped = text.rstrip()
+    if _END.search(stripped) or _CLAUSE_END.search(stripped):
+        start, end = sentences(stripped)[-1]
+        return _is_open(stripped) and _is_open(stripped[start:end]) and not _is_open(source)
     if _is_open(stripped) and not _is_open(source):
         return True
-    if _END.search(stripped):
+    if _stands_in(stripped, source):
         return False
     said = words(stripped)
     if _CUT.search(stripped) or (len(said) > 2 and said[-1] in _DANGLING):
         return not (_CUT.search(source.rstrip()) or words(source)[-1:] == said[-1:])
+    if _is_cut_word(stripped, said, source):
+        return True
+    line = stripped.rsplit("\n", 1)[-1]
+    if _ITEM.match(line) or _QUESTION.match(line):
+        return False
+    if len(said) >= _ENOUGH and _STOP_WITHIN.search(line) and line[-1].islower():
+        return True
     is_sentence = len(said) >= 8 and (stripped[:1].isupper() or len(said) > 20)
-    return is_sentence and bool(_END.search(source.rstrip()))
+    return is_sentence and line == stripped and bool(_END.search(source.rstrip()))
+
+
+def _is_cut_word(text: str, said: Sequence[str], source: str) -> bool:
+    """Tell whether the last word is only the beginning of one: "the court orde", "once in p"."""
+    last = text.rsplit(None, 1)[-1].strip("\"'([\u201c\u2018")
+    if len(said) < 4 or not last.isalpha() or last.isupper() or last.casefold() in words(source):
+        return False
+    if (last[0].isupper() and len(said) < 8) or (len(last) == 1 and is_label(said[-2])):
+        return False
+    return begins_word(last) and is_english(text)
+
+
+def _stands_in(text: str, source: str) -> bool:
+    """Tell whether `text` is a piece of the source that ends where the source has punctuation."""
+    place = source.find(text)
+    return place >= 0 and source[place + len(text) :][:1] in {
+        "",
+        ".",
+        ",",
+        ";",
+        ":",
+        "!",
+        "?",
+        "\n",
+    }
 
 
 def _is_open(text: str) -> bool:
