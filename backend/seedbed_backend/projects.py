@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seedbed import labeling
+from seedbed.columns import ValueProblem
 from seedbed.errors import LabelConfigError, NotFoundError, SourceError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask
@@ -161,8 +162,10 @@ def make_source(
     """
     fields = {}
     for spec in technique.source_fields:
-        value = values.get(spec.name)
-        text = "" if value is None else str(value).strip()
+        try:
+            text = spec.read(values.get(spec.name))
+        except ValueProblem as problem:
+            raise SourceError(f"{name}: {problem}.", hint="Correct it in the source.") from problem
         if text:
             fields[spec.name] = text
         elif spec.is_required:

@@ -29,6 +29,7 @@ def project_summary(store: Store, project: Project, n_workers: int = 1) -> dict[
         "name": project.name,
         "technique": project.technique,
         "recipe_hash": project.recipe_hash,
+        "recipe": project.recipe,
         "review_fraction": recipe.review_fraction,
         "source_project": project.source_project,
         "review_project": project.review_project,

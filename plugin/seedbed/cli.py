@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -18,6 +18,7 @@ from seedbed.commands.common import backend as connect
 from seedbed.commands.common import output_option
 from seedbed.display import (
     expected_attempts,
+    print_derived,
     print_funnel,
     print_plan,
     print_project,
@@ -25,6 +26,9 @@ from seedbed.display import (
     progress_line,
 )
 from seedbed.errors import SeedbedError, ServiceError, UserError
+
+if TYPE_CHECKING:
+    from seedbed.recipe import Recipe
 
 POLL_SECONDS = 0.5
 FINAL_STATES = ("done", "short", "failed")
@@ -103,15 +107,44 @@ def main() -> None:
     help="A YAML file with the project's settings.",
 )
 @click.option("--technique", help="Use the built-in recipe of this technique instead.")
-def init(name: str, recipe_file: Path | None, technique: str | None) -> None:
+@click.option(
+    "--seeds",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --technique: derive labels and typed columns from this file (CSV, JSONL).",
+)
+@click.option("--label", default="", help="With --seeds: the column that holds the class.")
+@click.option(
+    "--write",
+    "written",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --seeds: where the derived recipe is written; NAME.recipe.yaml if not given.",
+)
+def init(
+    name: str,
+    recipe_file: Path | None,
+    technique: str | None,
+    seeds: Path | None,
+    label: str,
+    written: Path | None,
+) -> None:
     """Make a project called NAME, or bring an existing one up to its recipe.
 
     Makes two projects in Label Studio, one for sources and one for review, with their labeling
     screens, tabs and connections. Running it again repairs what somebody deleted.
+
+    With --seeds, the recipe is derived from a file of seeds, shown, and written down to be edited:
+    the labels, and for records the type, range and values of every column.
     """
     from seedbed import recipe as recipes
 
-    if recipe_file:
+    if seeds and (recipe_file or not technique):
+        raise UserError(
+            "--seeds goes with --technique, and without --recipe.",
+            hint="seedbed init bank --technique expand --seeds transactions.csv",
+        )
+    if seeds and technique:
+        recipe = _derived_recipe(name, technique, seeds, label, written)
+    elif recipe_file:
         recipe = recipes.load(recipe_file)
         if technique and technique != recipe.technique:
             raise UserError(
@@ -127,7 +160,7 @@ def init(name: str, recipe_file: Path | None, technique: str | None) -> None:
     click.echo(f"Project {project['id']} ({recipe.spec.title}) is ready.")
     click.echo(f"  sources: {project['source_url']}")
     click.echo(f"  review:  {project['review_url']}")
-    click.echo(f"Next: seedbed import {project['id']} FILE …")
+    click.echo(f"Next: seedbed import {project['id']} {seeds or 'FILE …'}")
 
 
 @main.command("import")
@@ -150,10 +183,11 @@ def import_(
     A row or file that cannot be used is named and left out; the others go in. The same content is
     imported once only.
     """
-    from seedbed import ingest, registry
+    from seedbed import ingest
+    from seedbed.recipe import parse
 
     backend = connect()
-    technique = registry.technique(backend.project(project)["technique"])
+    technique = parse(backend.project(project)["recipe"]).spec
     report = ingest.ingest(files, technique, columns=_pairs(mapping), n_words=words)
     for problem in report.problems:
         click.secho(f"left out: {problem}", fg="yellow", err=True)
@@ -322,6 +356,7 @@ def pull(project: str, output: Path, real: bool) -> None:
     """
     from seedbed.client import Client
     from seedbed.export import write_jsonl
+    from seedbed.recipe import parse
     from seedbed.settings import Settings
 
     settings = Settings.from_environment()
@@ -333,7 +368,7 @@ def pull(project: str, output: Path, real: bool) -> None:
     summary = connect().project(project)
     client = Client(settings.label_studio_url, settings.label_studio_api_key)
     examples = (
-        client.real(summary["source_project"], summary["technique"])
+        client.real(summary["source_project"], parse(summary["recipe"]).spec)
         if real
         else client.pull(summary["review_project"])
     )
@@ -404,7 +439,7 @@ def merge(
     "--format",
     "format_name",
     required=True,
-    help="trl-preference, openai-messages or alpaca.",
+    help="trl-preference, openai-messages, alpaca or records.",
 )
 @output_option
 def export(examples: Path, format_name: str, output: Path) -> None:
@@ -444,6 +479,32 @@ def doctor() -> None:
 
 for _command in commands():
     main.add_command(_command)
+
+
+def _derived_recipe(
+    name: str, technique: str, seeds: Path, label: str, written: Path | None
+) -> Recipe:
+    """Derive a recipe from seeds, say what was found, and write it down; never over another file."""
+    from seedbed.first_recipe import first_recipe
+    from seedbed.recipe import parse
+
+    file = written or Path(f"{name.lower().replace(' ', '-')}.recipe.yaml")
+    found = first_recipe(seeds, technique, label=label)
+    recipe = parse(found.recipe, str(seeds))
+    print_derived(found)
+    again = f"seedbed init {json.dumps(name)} --recipe {file}"
+    text = f"# Derived from {seeds.name}. After editing it: {again}\n{found.yaml}"
+    try:
+        if file.exists() and file.read_text(encoding="utf-8") != text:
+            raise UserError(
+                f"{file} is there already, and it differs.",
+                hint=f"Use it: {again}; or write another one: --write FILE.",
+            )
+        file.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise UserError(f"Cannot write {file}: {exc.strerror}.", hint="Give --write FILE.") from exc
+    click.echo(f"The recipe is in {file}; edit it and give it with --recipe to change it.")
+    return recipe
 
 
 def wait_for_run(run_id: str) -> dict[str, Any]:

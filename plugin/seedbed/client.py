@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import Any
 
 from seedbed import labeling, registry
+from seedbed.columns import ValueProblem
 from seedbed.errors import UserError
 from seedbed.label_studio import LabelStudioServer
+from seedbed.recipe import technique_of
 from seedbed.records import Example, SourceTask, Verdict, content_id
-from seedbed.technique import Technique
+from seedbed.technique import SourceField, Technique
 
 POLICIES = ("reviewed",)
 """Whose word `pull` asks for: `reviewed` hands out only what a person accepted or fixed."""
@@ -48,14 +50,16 @@ class Client:
             )
         return self._pull(project)
 
-    def real(self, project: int, technique: str) -> Iterator[Example]:
+    def real(self, project: int, technique: str | Technique) -> Iterator[Example]:
         """Stream the real examples of a source project, each content once.
+
+        `technique` is the name, or for records what the project's recipe makes of it (`spec`).
 
         A source task is one where it is an example by itself (a labelled text), or where a person
         has filled in the outputs beside it. Others (a bare document, an instruction without
         replies) are not examples and are left out.
         """
-        spec = registry.technique(technique)
+        spec = registry.technique(technique) if isinstance(technique, str) else technique
         return self._real(project, spec)
 
     def _pull(self, project: int) -> Iterator[Example]:
@@ -92,7 +96,8 @@ def approved_example(task: Mapping[str, Any]) -> Example | None:
     name = str(data.get("technique", ""))
     if name not in registry.techniques():
         return None
-    technique = registry.technique(name)
+    record = data.get("record") if isinstance(data.get("record"), Mapping) else {}
+    technique = technique_of(name, record or {})
     verdict = _latest_verdict(task, technique)
     if verdict is None or verdict.status == "REJECTED":
         return None
@@ -104,6 +109,7 @@ def approved_example(task: Mapping[str, Any]) -> Example | None:
         output={f.name: verdict.fields.get(f.name, "") for f in _present(technique, verdict)},
         label=_label(data, verdict.fields, technique),
         provenance={**_provenance(data), **_review(task, verdict)},
+        record=technique.record,
     )
 
 
@@ -118,7 +124,7 @@ def real_example(task: Mapping[str, Any], technique: Technique) -> Example | Non
     source = _source_fields(data, technique)
     if any(f.is_required and not source.get(f.name) for f in technique.source_fields):
         return None
-    outputs = [*_written_outputs(task, technique), _own_output(source, technique)]
+    outputs = [*_written_outputs(task, technique), technique.own_output(source)]
     output = next((o for o in outputs if _is_trainable(source, o, technique)), None)
     if output is None:
         return None
@@ -136,6 +142,7 @@ def real_example(task: Mapping[str, Any], technique: Technique) -> Example | Non
             "source_id": lineage,
             "source_task": task.get("id"),
         },
+        record=technique.record,
     )
 
 
@@ -175,21 +182,21 @@ def _is_trainable(
     return bool(row.completion) and row.completion != row.prompt
 
 
-def _own_output(source: Mapping[str, str], technique: Technique) -> dict[str, str]:
-    if not technique.real_field:
-        return {}
-    text, label = source[technique.real_field], source.get(technique.label_field, "")
-    output = dict.fromkeys(technique.dedup_fields, text)
-    return output | {f.name: label for f in technique.output_fields if f.is_label and label}
-
-
 def _present(technique: Technique, verdict: Verdict) -> Iterator[Any]:
     return (f for f in technique.output_fields if f.name in verdict.fields)
 
 
 def _source_fields(data: Mapping[str, Any], technique: Technique) -> dict[str, str]:
-    texts = {f.name: str(data.get(f.name) or "").strip() for f in technique.source_fields}
+    texts = {f.name: _read(f, data.get(f.name)) for f in technique.source_fields}
     return {name: text for name, text in texts.items() if text}
+
+
+def _read(field: SourceField, value: object) -> str:
+    """Read a value; one that its column does not take is left out."""
+    try:
+        return field.read(value)
+    except ValueProblem:
+        return ""
 
 
 def _label(data: Mapping[str, Any], output: Mapping[str, str], technique: Technique) -> str:

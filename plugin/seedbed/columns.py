@@ -179,6 +179,8 @@ class Column(BaseModel):
         if self.type == "boolean":
             return self._read_boolean(text)
         if self.is_number:
+            # With three decimals, only the point of our own spelling tells 1.250 from 1,250.
+            is_own = is_own or bool(self.decimals == 3 and re.fullmatch(r"-?\d+\.\d{3}", text))
             return self._read_number(text, "." if is_own else self.decimal_mark)
         if self.is_date:
             return self._read_date(text, "" if is_own else self.format)

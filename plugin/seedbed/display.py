@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from seedbed.first_recipe import FirstRecipe
 
 UNFINISHED = ("generating", "publishing")
 
@@ -33,6 +36,20 @@ def print_project(summary: Mapping[str, Any]) -> None:
         )
     else:
         click.echo("  verdicts: none yet")
+
+
+def print_derived(found: FirstRecipe) -> None:
+    """Print what a file of seeds says: its labels, and the columns of its records."""
+    what = "columns of records" if found.columns else "plain texts"
+    click.echo(f"{found.n_rows} seeds, {what}." if found.n_rows else "Plain texts without labels.")
+    width = max((len(column.name) for column in found.columns), default=0)
+    for column in found.columns:
+        click.echo(f"  {column.name:<{width}}  {column.describe()}")
+    if found.counts:
+        listed = ", ".join(f"{label} {n}" for label, n in found.counts.items())
+        click.echo(f"Seeds per label: {listed}.")
+    for note in found.notes:
+        click.secho(note, fg="yellow", err=True)
 
 
 def print_funnel(summary: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed import registry
+from seedbed import recipe, registry
 from seedbed.errors import SourceError, UserError
 from seedbed.records import Example
 from seedbed.technique import TrainingRow
@@ -34,6 +34,14 @@ def _is_pair(row: TrainingRow) -> bool:
 
 def _is_answer(row: TrainingRow) -> bool:
     return row.rejected is None
+
+
+def _is_record(row: TrainingRow) -> bool:
+    return row.record is not None
+
+
+def _record(row: TrainingRow) -> dict[str, Any]:
+    return {"record": dict(row.record or {})}
 
 
 def _preference(row: TrainingRow) -> dict[str, Any]:
@@ -70,6 +78,12 @@ FORMATS: Mapping[str, Format] = {
             _is_answer,
             _alpaca,
         ),
+        Format(
+            "records",
+            "record: the typed fields as a JSON object, for tables and your own templates.",
+            _is_record,
+            _record,
+        ),
     )
 }
 """Every format by name."""
@@ -93,7 +107,8 @@ def export(examples: Iterable[Example], format_name: str, path: Path) -> int:
 def training_row(example: Example) -> TrainingRow:
     """Return the example as its technique trains it. Raises UserError when it lacks a field."""
     try:
-        return registry.technique(example.technique).row(example.source, example.output)
+        technique = recipe.technique_of(example.technique, example.record)
+        return technique.row(example.source, example.output)
     except KeyError as exc:
         raise UserError(
             f"The example {example.id} of technique {example.technique} lacks the field {exc}.",

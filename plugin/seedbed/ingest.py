@@ -6,7 +6,8 @@
                      for all others: one example per line that is not blank
 
 In rows, a key or column `text` stands for the technique's text field, and `columns` maps a field to
-a column of another name. Keys and columns that the technique does not know are left out. Text is
+a column of another name. A record's fields are found by their name or header, and are read as their
+columns say. Keys and columns that the technique does not know are left out. Text is
 UTF-8, with or without a byte order mark. Files are streamed: at most one line, paragraph or CSV row
 is held at a time, and a line may have MAX_LINE_BYTES.
 """
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seedbed.columns import ValueProblem
 from seedbed.errors import SourceError, UserError
 from seedbed.records import SourceTask
 from seedbed.technique import Technique
@@ -226,14 +228,13 @@ def _readers(technique: Technique, n_words: int) -> dict[str, Reader]:
         return _read_document(path, rows, n_words)
 
     text: Reader = document if document_field(technique) else _read_lines
-    return {
+    rows: dict[str, Reader] = {
         ".jsonl": _read_jsonl,
         ".ndjson": _read_jsonl,
         ".csv": _read_csv,
         ".tsv": _read_csv,
-        ".txt": text,
-        ".md": text,
     }
+    return rows if technique.columns else rows | {".txt": text, ".md": text}
 
 
 def _read_jsonl(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
@@ -346,6 +347,7 @@ class _Rows:
         self.technique = technique
         self._labels = labels
         self._columns = columns
+        self._headers = {c.name: (c.header,) for c in technique.columns if c.header}
 
     def problem(self, line: int, message: str) -> Problem:
         return Problem(self.file, line, message)
@@ -360,7 +362,9 @@ class _Rows:
         if field in self._columns:
             wanted = [self._columns[field]]
         else:
-            wanted = [field, "text"] if field == self.technique.text_field else [field]
+            wanted = [field, *self._headers.get(field, ())]
+            if field == self.technique.text_field:
+                wanted.append("text")
         return next((name for name in wanted if name in set(present)), "")
 
     def check_header(self, header: Sequence[str]) -> None:
@@ -382,10 +386,13 @@ class _Rows:
         for field in self.technique.source_fields:
             key = self.column(field.name, row) if is_mapped else field.name
             value = row.get(key)
-            if value is not None and not _is_plain(value):
+            if value is not None and not (_is_plain(value) or (field.column and value in (0, 1))):
                 kind = type(value).__name__
                 return self.problem(line, f"{key!r} is a {kind}, not text. Write it as a string.")
-            text = "" if value is None else str(value).strip()
+            try:
+                text = field.read(value)
+            except ValueProblem as problem:
+                return self.problem(line, f"{problem}. Correct it, or the recipe's columns.")
             if text:
                 fields[field.name] = text
             elif field.is_required:

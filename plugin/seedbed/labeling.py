@@ -4,8 +4,13 @@ A technique's label config is `<technique>.xml`. The name of a control is the na
 field that it edits, and the kind of the control says how the field travels:
 
     TextArea   free text
-    Choices    one of the project's labels
+    Choices    one of the project's labels, or of a column's values
+    Number     a number
+    DateTime   a date, to the day or minute
     Labels     words marked in the source text (evidence); offsets are Python code points
+
+The config of a technique with columns has a `View` of the class "fields", which is filled with one
+line a column: its name, the seed's value, and the control for the new one.
 
 Beside them stand `verdict` (accept or reject), `reject_reason`, `quality` and `note`. `$name` in
 the XML is a key of the task's data.
@@ -19,7 +24,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -28,9 +33,10 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
+from seedbed.columns import Column, ValueProblem
 from seedbed.errors import LabelConfigError, NotFoundError
 from seedbed.records import Candidate, Verdict, VerdictStatus
-from seedbed.technique import Technique
+from seedbed.technique import OutputField, Technique
 
 MODEL_VERSION = "seedbed"
 """The one `model_version` inside Label Studio, whose label stream hides every other. The real
@@ -59,11 +65,20 @@ _RESERVED = frozenset(
         "diff_html",
         "guide",
         "provenance",
+        "record",
     }
 )
 _REASON_HOTKEYS = "123456789"
 _LABEL_HOTKEYS = "zxcvbnm"  # letters, so that the digits stay with the reasons
-_REGION_TYPES = {"TextArea": "textarea", "Choices": "choices", "Labels": "labels"}
+_REGION_TYPES = {
+    "TextArea": "textarea",
+    "Choices": "choices",
+    "Labels": "labels",
+    "Number": "number",
+    "DateTime": "datetime",
+}
+_SPOKEN = {"true": "yes", "false": "no"}
+_MAX_BUTTONS = 6  # more choices than that become a list that drops down
 _SPAN_JOINT = " … "
 _SETTINGS_HINT = (
     "Rename it back in Label Studio under Settings > Labeling Interface, or restore the config."
@@ -85,8 +100,8 @@ class Control:
 
 
 @cache
-def config_xml(technique_name: str) -> str:
-    """Return the XML that ships with a technique, its choices not yet filled in.
+def config_xml(layout: str) -> str:
+    """Return the XML that ships under a technique's name or layout, its choices not yet filled in.
 
     Looked for in the installed package, in the checkout, then beside the module of a third-party
     technique's entry point. Raises NotFoundError naming the places.
@@ -96,16 +111,16 @@ def config_xml(technique_name: str) -> str:
     folders += [
         Path(module.__file__).parent
         for point in entry_points(group="seedbed.techniques")
-        if point.load().name == technique_name
+        if layout in (point.load().name, point.load().layout)
         and (module := importlib.import_module(point.module)).__file__
     ]
     for folder in folders:
-        path = folder / f"{technique_name}.xml"
+        path = folder / f"{layout}.xml"
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise NotFoundError(
-        f"The technique {technique_name!r} has no label config.",
-        hint=f"Put {technique_name}.xml beside the module that declares it.",
+        f"The technique {layout!r} has no label config.",
+        hint=f"Put {layout}.xml beside the module that declares it.",
     )
 
 
@@ -195,7 +210,7 @@ def _check_control(expected: Control, found: Mapping[str, Control]) -> None:
 
 
 def _filled(technique: Technique, labels: Sequence[str]) -> Element:
-    root = _parse(config_xml(technique.name))
+    root = _parse(_technique_xml(technique))
     for output in technique.output_fields:
         control = _find(root, output.name, technique)
         if output.is_label and labels:
@@ -221,7 +236,7 @@ def _find(root: Element, name: str, technique: Technique) -> Element:
         if tag.get("name") == name and tag.get("toName"):
             return tag
     raise LabelConfigError(
-        f"{technique.name}.xml has no control named {name!r}.",
+        f"{technique.layout or technique.name}.xml has no control named {name!r}.",
         hint="Its controls are named after the technique's output fields.",
     )
 
@@ -269,13 +284,71 @@ def _controls(root: Element) -> dict[str, Control]:
     }
 
 
-@cache
-def _shipped_controls(technique_name: str) -> dict[str, Control]:
-    return _controls(_parse(config_xml(technique_name)))
+def _technique_xml(technique: Technique) -> str:
+    """Return a technique's XML, with a control for each of its columns where it has some."""
+    layout = technique.layout or technique.name
+    if not technique.columns:
+        return config_xml(layout)
+    return _with_fields(layout, technique.text_field, technique.output_fields)
+
+
+@lru_cache(maxsize=256)
+def _with_fields(layout: str, text_field: str, outputs: tuple[OutputField, ...]) -> str:
+    root = _parse(config_xml(layout))
+    for tag in list(root.iter("View")):
+        if "fields" in tag.get("className", "").split():
+            tag.extend(_field_row(output, is_text=output.name == text_field) for output in outputs)
+    return _to_xml(root)
+
+
+def _field_row(output: OutputField, *, is_text: bool) -> Element:
+    """Make the line of one column: its name, the seed's value, and the control for the new one.
+
+    The text field is the object that all controls belong to.
+    """
+    column = output.column
+    title = column.title if column else output.name
+    row = Element("View", {"className": "row"})
+    SubElement(row, "Header", {"value": title, "size": "6"})
+    was = SubElement(row, "View", {"className": "was"})
+    shown = {"name": "seed"} if is_text else {"size": "6"}
+    SubElement(was, "Text" if is_text else "Header", {"value": f"${output.name}", **shown})
+    tag, attributes = _control(output)
+    control = SubElement(SubElement(row, "View", {"className": "is"}), tag, attributes)
+    if not output.is_optional:
+        control.set("required", "true")
+        control.set("requiredMessage", f"{title} is empty")
+    if column and column.type == "boolean":
+        _fill(control, tuple(_SPOKEN.values()), "")
+    elif column:
+        _fill(control, column.values, "")
+    return row
+
+
+def _control(output: OutputField) -> tuple[str, dict[str, str]]:
+    """Return the tag and attributes of a column's control."""
+    column, named = output.column, {"name": output.name, "toName": "seed"}
+    if column and column.is_number:
+        places = (column.decimals or 0) if column.type == "number" else 0
+        return "Number", named | {"step": f"{10**-places:.{places}f}"}
+    if column and column.is_date:
+        has_time = column.type == "datetime"
+        format_ = "%Y-%m-%dT%H:%M" if has_time else "%Y-%m-%d"
+        return "DateTime", named | {"only": "date,time" if has_time else "date", "format": format_}
+    if column and (column.type in ("category", "boolean") or output.is_label):
+        is_long = len(column.values) > _MAX_BUTTONS
+        look = {"layout": "select"} if is_long else {"showInline": "true"}
+        return "Choices", named | {"choice": "single-radio", **look}
+    return "TextArea", named | {"rows": "2", "maxSubmissions": "1", "editable": "true"}
+
+
+@lru_cache(maxsize=256)
+def _shipped_controls(xml: str) -> dict[str, Control]:
+    return _controls(_parse(xml))
 
 
 def _output_controls(technique: Technique) -> Iterator[Control]:
-    controls = _shipped_controls(technique.name)
+    controls = _shipped_controls(_technique_xml(technique))
     return (controls[f.name] for f in technique.output_fields if f.name in controls)
 
 
@@ -301,7 +374,7 @@ def _shows_data(tag: Element) -> bool:
 
 
 def _data_keys(technique: Technique) -> set[str]:
-    values = [tag.get("value", "") for tag in _parse(config_xml(technique.name)).iter()]
+    values = [tag.get("value", "") for tag in _parse(_technique_xml(technique)).iter()]
     return {value[1:] for value in values if value.startswith("$")}
 
 
@@ -344,6 +417,8 @@ def review_data(
         "scores_line": scores_line(score, columns),
         "provenance": _flat(provenance or {}) | _flat({"score": dict(scores)}),
     }
+    if technique.columns:
+        data["record"] = technique.record
     keys = _data_keys(technique)
     if "diff_html" in keys:
         first_text = next(f.name for f in technique.output_fields if not f.is_label)
@@ -400,8 +475,13 @@ def prediction(
     them. Region ids are the field names: the same in every task, and kept in the annotation.
     """
     regions: list[dict[str, Any]] = []
+    columns = {column.name: column for column in technique.columns}
     for control in _output_controls(technique):
-        value = _region_value(control, fields.get(control.name, ""), evidence_span, source_text)
+        text, column = fields.get(control.name, ""), columns.get(control.name)
+        if control.tag == "Labels":
+            value = _span_value(control, text, evidence_span, source_text)
+        else:
+            value = _field_value(control, text, column)
         if value:
             regions.append(
                 {
@@ -416,17 +496,26 @@ def prediction(
     return result if score is None else result | {"score": min(1.0, max(0.0, float(score)))}
 
 
-def _region_value(
+def _span_value(
     control: Control, text: str, span: tuple[int, int] | None, source_text: str
 ) -> dict[str, Any]:
-    if control.tag == "Labels":
-        if span is None:
-            return {}
-        start, end = span
-        marked = source_text[start:end] or text
-        return {"start": start, "end": end, "text": marked, "labels": list(control.choices[:1])}
+    if span is None:
+        return {}
+    start, end = span
+    marked = source_text[start:end] or text
+    return {"start": start, "end": end, "text": marked, "labels": list(control.choices[:1])}
+
+
+def _field_value(control: Control, text: str, column: Column | None) -> dict[str, Any]:
     if not text:
         return {}
+    if control.tag == "Number":
+        number = column.typed(text) if column else None
+        return {"number": number} if isinstance(number, int | float) else {}
+    if control.tag == "DateTime":
+        return {"datetime": text}
+    if column and column.type == "boolean":
+        text = _SPOKEN.get(text, text)
     return {"choices": [text]} if control.tag == "Choices" else {"text": [text]}
 
 
@@ -488,7 +577,8 @@ def verdict(
     is_accept = choice == [ACCEPT]
     if is_accept and _lacks_output(left, before, technique):
         return None
-    fields = {name: "" for name in _span_fields(technique) if before and before.get(name)} | left
+    emptied = {*_span_fields(technique), *_optional_fields(technique)}
+    fields = {name: "" for name in emptied if before and before.get(name)} | left
     return Verdict(
         candidate_id=str(data["cid"]),
         status=_status(is_accept, fields, before),
@@ -511,16 +601,34 @@ def values(
     `data` is the task's data: marked words are cut from it, so that both sides compare alike.
     """
     found: dict[str, str] = {}
+    columns = {column.name: column for column in technique.columns}
     for control in _output_controls(technique):
         if control.tag == "Labels":
             text = _marked(result, control, data or {})
         elif control.tag == "Choices":
             text = "".join(_chosen(result, control.name)[:1])
+        elif control.tag in ("Number", "DateTime"):
+            text = _entered(result, control)
         else:
             text = "\n".join(_texts(result, control.name)).rstrip()
+        if text and (column := columns.get(control.name)):
+            text = _spelled(column, text)
         if text:
             found[control.name] = text
     return found
+
+
+def _entered(result: Sequence[Mapping[str, Any]], control: Control) -> str:
+    entered = [v.get(_REGION_TYPES[control.tag]) for v in _regions(result, control.name)]
+    return next((str(value) for value in entered if value not in (None, "")), "")
+
+
+def _spelled(column: Column, text: str) -> str:
+    """Spell a value as its column does; what a person wrote against the column stays as it is."""
+    try:
+        return column.read(text, is_own=True)
+    except ValueProblem:
+        return text.strip()
 
 
 def _status(
@@ -538,13 +646,17 @@ def _status(
 def _lacks_output(
     left: Mapping[str, str], before: Mapping[str, str] | None, technique: Technique
 ) -> bool:
-    spans = set(_span_fields(technique))
+    spans = {*_span_fields(technique), *_optional_fields(technique)}
     needed = {f.name for f in technique.output_fields if not f.is_label} | set(before or {})
     return any(not left.get(name) for name in needed - spans)
 
 
 def _span_fields(technique: Technique) -> list[str]:
     return [c.name for c in _output_controls(technique) if c.tag == "Labels"]
+
+
+def _optional_fields(technique: Technique) -> list[str]:
+    return [f.name for f in technique.output_fields if f.is_optional]
 
 
 def _embedded(
@@ -601,6 +713,10 @@ def _user_id(completed_by: Any) -> int | None:
 
 # --- Data Manager tabs ---------------------------------------------------------------------------
 
+WITHDRAWN_DRAW = 2.0
+"""The draw of a review task that a later screening took back before anybody had judged it: outside
+every sample, whose draws are below 1."""
+
 SAMPLE_TAB = "Review sample"
 
 _HIDDEN_COLUMNS = (
@@ -630,6 +746,7 @@ _HIDDEN_COLUMNS = (
     "data.diff_html",
     "data.guide",
     "data.provenance",
+    "data.record",
 )
 
 

@@ -234,6 +234,27 @@ def technique_for(name: str, columns: tuple[Column, ...], row: RowTemplate) -> T
     return technique.of_records(columns, row)
 
 
+def technique_of(name: str, record: Mapping[str, Any]) -> Technique:
+    """Return the technique of a review task or example from what it says of its record.
+
+    `record` is as `Technique.record` gives it. Raises UserError where it is nothing of the kind.
+    """
+    return _technique_of(name, json.dumps(record, sort_keys=True) if record else "")
+
+
+@lru_cache(maxsize=256)
+def _technique_of(name: str, record: str) -> Technique:
+    if not record:
+        technique: Technique = registry.technique(name)
+        return technique
+    try:
+        said = json.loads(record)
+        columns = tuple(Column.model_validate(column) for column in said["columns"])
+        return technique_for(name, columns, RowTemplate(**said.get("row", {})))
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise UserError(f"What is said of a record of {name} cannot be read: {exc}.") from exc
+
+
 def parse(data: Any, name: str = "recipe") -> Recipe:
     """Validate a recipe that was read from YAML or JSON; `name` is used in messages.
 

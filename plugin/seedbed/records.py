@@ -145,7 +145,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A row fit to train on, with where it came from."""
+    """A row fit to train on, with where it came from.
+
+    `record` says of what columns a record is made, as `Technique.record` gives it.
+    """
 
     id: str
     technique: str
@@ -154,9 +157,11 @@ class Example:
     output: Mapping[str, str]
     label: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain form that is written to JSONL, one example a line."""
+        record = {"record": dict(self.record)} if self.record else {}
         return {
             "id": self.id,
             "technique": self.technique,
@@ -165,6 +170,7 @@ class Example:
             "output": dict(self.output),
             "label": self.label,
             "provenance": dict(self.provenance),
+            **record,
         }
 
     @staticmethod
@@ -178,4 +184,5 @@ class Example:
             output=dict(row["output"]),
             label=str(row.get("label", "")),
             provenance=dict(row.get("provenance", {})),
+            record=dict(row.get("record", {})),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from seedbed.columns import Column
@@ -75,11 +76,12 @@ class RowTemplate:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One example as trainers see it; `rejected` only for preference data."""
+    """One example as trainers see it; `rejected` only for preference data, `record` for records."""
 
     prompt: str
     completion: str
     rejected: str | None = None
+    record: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,11 @@ class Technique:
         required = [f for f in self.source_fields if f.is_required]
         texts = [f for f in required if f.column is None or is_free_text(f.column)]
         return (texts or required)[0].name
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Return as JSON values what a technique for records was made of; {} for the others."""
+        return _record(self.columns, self.row_template) if self.columns else {}
 
     @property
     def label_field(self) -> str:
@@ -222,6 +229,16 @@ class Technique:
             shown.setdefault("label", source.fields.get(self.label_field, ""))
             shown["record"] = json.dumps(typed(self.columns, source.fields), ensure_ascii=False)
         return shown
+
+
+@lru_cache(maxsize=256)
+def _record(columns: tuple[Column, ...], row: RowTemplate) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "columns": [c.model_dump(mode="json", exclude_defaults=True) for c in columns]
+    }
+    if row != RowTemplate():
+        found["row"] = {"prompt": row.prompt, "completion": row.completion}
+    return found
 
 
 def typed(columns: Sequence[Column], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def _record_row(
 ) -> TrainingRow:
     """Turn a record into a row: to label it where it has a label, else to write such records."""
     values = typed(columns, output)
+    whole = dict(values)
     own_label = str(values.pop(label, None) or "")
     record = json.dumps(values, ensure_ascii=False)
     shown = {**values, label: own_label, "label": own_label, "record": record}
@@ -103,6 +104,7 @@ def _record_row(
     return TrainingRow(
         prompt=render(template.prompt, shown) if template.prompt else prompt,
         completion=render(template.completion, shown) if template.completion else completion,
+        record=whole,
     )
 
 
