@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from seedbed.errors import SeedbedError
-from seedbed_backend import pipeline, verdicts
+from seedbed_backend import analyses, pipeline, verdicts
 from seedbed_backend.services import Services
 
 _logger = logging.getLogger(__name__)
@@ -69,6 +69,24 @@ def read_verdict(project_id: str, task_id: int) -> None:
 def sync(project_id: str) -> None:
     """Read all verdicts of a project."""
     verdicts.sync(services(), project_id)
+
+
+def analyse(analysis_id: str) -> None:
+    """Work an analysis out."""
+    for pause_seconds in (*RETRY_PAUSES_SECONDS, None):
+        try:
+            analyses.perform(services(), analysis_id)
+            return
+        except SeedbedError as exc:
+            if exc.retryable and pause_seconds is not None:
+                _logger.warning("analysis %s: %s (again in %d s)", analysis_id, exc, pause_seconds)
+                time.sleep(pause_seconds)
+                continue
+            analyses.fail(services(), analysis_id, str(exc))
+            return
+        except Exception as exc:
+            analyses.fail(services(), analysis_id, f"Internal error: {type(exc).__name__}: {exc}")
+            raise
 
 
 def _guarded(run_id: str, step: Callable[[], None]) -> None:

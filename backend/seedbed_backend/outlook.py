@@ -17,6 +17,9 @@ from seedbed_backend.store import Batch, Funnel, Run, Store
 N_EARLIER_RUNS = 5
 """How many of the newest runs of the same recipe and model a forecast looks at."""
 
+SCREENING_KEYS = ("filters", "keep_fraction", "glossary", "style_guide", "judge")
+"""What of a recipe decides about screening alone; the rest would take generating again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -65,7 +68,7 @@ def record(store: Store, project_id: str, recipe: Recipe, sha256: str, *, before
 
     An empty `sha256` stands for the model of the newest one; an empty `before` for now.
     """
-    found = [r for r in store.runs(project_id) if r.recipe_hash == recipe.hash and r.model_sha256]
+    found = [r for r in store.runs(project_id) if r.model_sha256 and _is_by(store, r, recipe)]
     ids = [r.id for r in found]
     found = [r for r in found[ids.index(before) + 1 if before in ids else 0 :] if is_over(r)]
     sha256 = sha256 or (found[0].model_sha256 if found else "")
@@ -75,6 +78,21 @@ def record(store: Store, project_id: str, recipe: Recipe, sha256: str, *, before
         sum((observed(store, r, recipe).done for r in alike), Yield()),
         [b for r in alike for b in store.batches(r.id)],
     )
+
+
+def recipe_of(store: Store, run: Run) -> Recipe:
+    """Return what decided a run's outcome: its recipe, with the filters that screened it last."""
+    recipe = parse(store.recipe(run.recipe_hash))
+    if run.screened_by in (None, run.recipe_hash):
+        return recipe
+    latest = parse(store.recipe(run.screened_by or ""))
+    return recipe.model_copy(update={key: getattr(latest, key) for key in SCREENING_KEYS})
+
+
+def _is_by(store: Store, run: Run, recipe: Recipe) -> bool:
+    if run.screened_by is None:
+        return run.recipe_hash == recipe.hash
+    return recipe_of(store, run).hash == recipe.hash
 
 
 def is_over(run: Run) -> bool:
@@ -87,7 +105,7 @@ def of_run(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
 
     `forecast` is None where nothing is known yet, and for a run that has ended.
     """
-    recipe = parse(store.recipe(run.recipe_hash))
+    recipe = recipe_of(store, run)
     batches = store.batches(run.id)
     progress = observed(store, run, recipe)
     n_closed = round(progress.done.n_attempts)

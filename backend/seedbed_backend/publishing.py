@@ -47,8 +47,9 @@ def publish_survivors(services: Services, run: Run) -> int:
 
 
 def draw_sample(services: Services, run: Run, recipe: Recipe) -> None:
-    """Give every survivor its place in the random order from which people judge a sample."""
+    """Give every survivor that has none its place in the random order for people to judge."""
     survivors = services.store.candidates(run_id=run.id, states=("survivor",))
+    survivors = [stored for stored in survivors if stored.draw is None]
     strata = {
         s.candidate.id: review.stratum(recipe.spec, s.candidate.source.group, s.score)
         for s in survivors
@@ -119,6 +120,7 @@ def provenance(project: Project, run: Run, stored: StoredCandidate) -> dict[str,
         "project": project.id,
         "run": run.id,
         "recipe": run.recipe_hash,
+        "screened_by": run.screened_by or run.recipe_hash,
         "prompt": completion.prompt_hash,
         "model": run.model_name,
         "model_sha256": run.model_sha256,

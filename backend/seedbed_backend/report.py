@@ -54,7 +54,7 @@ def run_summary(store: Store, run: Run, n_workers: int = 1) -> dict[str, Any]:
     """Describe a run: its state, how far it is, its funnel, its outlook, and what went wrong."""
     batches = store.batches(run.id)
     funnel = store.funnel(run_id=run.id)
-    recipe = parse(store.recipe(run.recipe_hash))
+    recipe = outlook.recipe_of(store, run)
     return {
         "id": run.id,
         "project": run.project_id,

@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
 from seedbed.errors import ModelError
-from seedbed_backend import jobs, judging, queues, runs
+from seedbed_backend import analyses, jobs, judging, queues, runs
 from seedbed_backend.logs import configure_logging
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
@@ -72,6 +72,8 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
     n_resumed = runs.resume(services)
     if n_resumed:
         _logger.info("took up %d unfinished runs", n_resumed)
+    if role == "filter" and (n_analyses := analyses.resume(services)):
+        _logger.info("took up %d unfinished analyses", n_analyses)
     try:
         Worker(
             served,

@@ -321,6 +321,12 @@ class LabelStudioServer:
         answer: dict[str, Any] = self._request("GET", f"api/tasks/{task}")
         return answer
 
+    def change_data(self, task: int, **changes: Any) -> None:
+        """Change single keys of a task's data; annotations and predictions stay as they are."""
+        data = {**self.task(task)["data"], **changes}
+        with self._calling(f"changing task {task}"):
+            self._sdk.tasks.update(str(task), data=data)
+
     def _paged(
         self, project: int, fields: str, *items: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:

@@ -755,24 +755,28 @@ def tabs(technique: Technique, review_fraction: float) -> list[dict[str, Any]]:
 
     The first one, the review sample, is a queue: it holds what nobody has judged or skipped yet,
     in random order, so that whatever has been judged at any time is a fair sample. Skipped tasks
-    wait in their own tab for somebody to decide. Fixed and Accepted go by Label Studio's own mark
-    of a changed prediction; Seedbed's counts compare the values.
+    wait in their own tab for somebody to decide, and what a later screening took back in another.
+    Fixed and Accepted go by Label Studio's own mark of a changed prediction; Seedbed's counts
+    compare the values.
     """
     is_unjudged = _filter("total_annotations", "equal", "Number", 0)
     is_waiting = [is_unjudged, _filter("cancelled_annotations", "equal", "Number", 0)]
     is_skipped = [is_unjudged, _filter("cancelled_annotations", "greater", "Number", 0)]
     is_sampled = _filter("data.draw", "less", "Number", review_fraction)
+    is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
+    is_withdrawn = is_offered | {"operator": "greater_or_equal"}
     is_rejected = _filter("annotations_results", "contains", "String", f'"{REJECT}"')
     is_accepted = _filter("annotations_results", "contains", "String", f'"{ACCEPT}"')
     is_changed = _filter("annotations_results", "contains", "String", "prediction-changed")
     is_unchanged = is_changed | {"operator": "not_contains"}
     return [
         _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw"),
-        _tab(technique, "Low score", is_waiting, "tasks:data.score"),
+        _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score"),
         _tab(technique, "Rejected", [is_rejected], "-tasks:completed_at"),
         _tab(technique, "Fixed", [is_accepted, is_changed], "-tasks:completed_at"),
         _tab(technique, "Accepted", [is_accepted, is_unchanged], "-tasks:completed_at"),
-        _tab(technique, "Skipped", is_skipped, "-tasks:completed_at"),
+        _tab(technique, "Skipped", [is_offered, *is_skipped], "-tasks:completed_at"),
+        _tab(technique, "Withdrawn", [is_withdrawn], "tasks:data.score"),
     ]
 
 

@@ -296,6 +296,17 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     assert count(0) == ids[3:20]
     assert len(count(1)) == 37
     assert [count(n) for n in (2, 4, 5)] == [[ids[1]], [ids[0]], [ids[2]]]
+    # what a later screening took back leaves the sample, and nothing else of it changes
+    before = server.task(ids[3])
+    server.change_data(ids[3], draw=labeling.WITHDRAWN_DRAW)
+    after = server.task(ids[3])
+    assert after["data"] == {**before["data"], "draw": labeling.WITHDRAWN_DRAW}
+    assert [p["result"] for p in after["predictions"]] == [
+        p["result"] for p in before["predictions"]
+    ]
+    assert count(0) == ids[4:20]
+    assert ids[3] not in count(1)
+    assert count(6) == [ids[3]]
 
 
 def test_backend_is_connected_once_and_its_webhook_tightened(

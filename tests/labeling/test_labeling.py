@@ -325,6 +325,7 @@ def test_tabs(name):
         "Fixed",
         "Accepted",
         "Skipped",
+        "Withdrawn",
     ]
     assert {
         "filter": "filter:tasks:data.draw",

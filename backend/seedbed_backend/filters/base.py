@@ -60,7 +60,7 @@ class Filter(BaseModel, ABC):
     on any part), "set" when it depends on the others (run once a wave, under the project's lock),
     "final" when it ranks a whole run (run once, at its end).
     `reasons` lists every reason code that the filter can give. `uses_sources` asks for
-    `ScreenContext.sources`.
+    `ScreenContext.sources`; `uses_scores` tells that a "candidate" filter looks at what others scored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +70,7 @@ class Filter(BaseModel, ABC):
     reasons: ClassVar[tuple[str, ...]]
     scope: ClassVar[Literal["candidate", "set", "final"]] = "candidate"
     uses_sources: ClassVar[bool] = False
+    uses_scores: ClassVar[bool] = False
 
     @property
     def expected_share(self) -> float:

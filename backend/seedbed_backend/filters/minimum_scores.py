@@ -25,6 +25,7 @@ class MinimumScores(Filter):
     name = "minimum_scores"
     help = "Drops what another filter scored below a minimum that verdicts suggest."
     reasons = ("score_below_minimum",)
+    uses_scores = True
 
     minimums: dict[str, Score] = Field(min_length=1)
 

@@ -6,6 +6,7 @@
 
 from seedbed_backend.store.records import (
     Analysis,
+    AnalysisKind,
     Batch,
     BatchState,
     CandidateState,
@@ -32,6 +33,7 @@ from seedbed_backend.store.store import Store
 
 __all__ = [
     "Analysis",
+    "AnalysisKind",
     "Batch",
     "BatchState",
     "CandidateState",
