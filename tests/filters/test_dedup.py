@@ -1,3 +1,6 @@
+import zlib
+
+import numpy as np
 import pytest
 
 from filters.support import candidate, context, screen_one
@@ -9,6 +12,10 @@ FILTER = Dedup(fields=("paraphrase",))
 LONG = (
     "The supplier delivers the goods to the warehouse of the customer, unloads them at its own "
     "expense and has the delivery note signed by a person whom the customer has authorised for it."
+)
+OTHER_LONG = (
+    "Every invoice names the order, the quantity and the unit price; whoever receives one with an "
+    "error in it sends it back within two weeks, and the other party issues a corrected one at once."
 )
 NEAR_LONG = LONG.replace("has the delivery note signed", "gets a signature on the delivery note")
 
@@ -22,7 +29,13 @@ def against(text, reference, kind="kept", own_source="", filter_=FILTER):
 def test_the_reason_tells_what_is_repeated(kind):
     decision = against("Cancel my order.", "cancel my order", kind)
     assert decision.reason == f"duplicate_of_{kind}"
-    assert decision.evidence == {"match": "r1", "kind": kind, "similarity": 1.0}
+    assert decision.evidence == {
+        "match": "r1",
+        "kind": kind,
+        "similarity": 1.0,
+        "cosine": pytest.approx(2 / 3, abs=1e-4),
+        "text": "cancel my order",
+    }
 
 
 @pytest.mark.parametrize(
@@ -45,12 +58,47 @@ def test_a_long_text_with_a_changed_phrase_is_near():
     assert 0.4 < decision.evidence["similarity"] < 1.0
 
 
+def test_the_matched_text_is_shown_shortened():
+    shown = against(LONG * 3, LONG * 3).evidence["text"]
+    assert LONG.startswith(shown[:100])
+    assert len(shown) == 201
+    assert shown.endswith("…")
+
+
 def test_a_short_text_must_be_nearer_than_a_long_one():
     assert against("How do I cancel my order?", "How do I track my order?").keep
-    assert against("How do I cancel my order today?", "How do I cancel my order?").evidence
+    assert not against("How do I cancel my order please?", "How do I cancel my order?").keep
     assert FILTER.threshold(10) == 0.70
     assert FILTER.threshold(1000) == pytest.approx(0.40)
     assert 0.40 < FILTER.threshold(100) < 0.70
+
+
+class Alike:
+    """An encoder that finds any two texts to mean the same, with the given cosine."""
+
+    def __init__(self, cosine):
+        self.cosine = cosine
+
+    def encode(self, texts):
+        rest = np.sqrt(1 - self.cosine)
+        rows = np.zeros((len(texts), 64), dtype=np.float32)
+        rows[:, 0] = np.sqrt(self.cosine)
+        for row, text in enumerate(texts):
+            rows[row, 1 + zlib.crc32(text.encode()) % 63] = rest
+        return rows
+
+
+def test_texts_of_one_meaning_need_fewer_letters_in_common():
+    text, other = "Would you like to go home now?", "Do you want to go home now?"
+    reference = [Reference("r1", other, "kept")]
+    made = candidate("c1", paraphrase=text)
+    dropped = screen_one(FILTER, made, context(encoder=Alike(0.93), references=reference))
+    assert dropped.reason == "duplicate_of_kept"
+    assert dropped.evidence["similarity"] < FILTER.threshold(len(other))
+    assert dropped.evidence["cosine"] == pytest.approx(0.93, abs=1e-3)
+    assert screen_one(FILTER, made, context(encoder=Alike(0.85), references=reference)).keep
+    far = [Reference("r1", "Shall we drive you to your house?", "kept")]
+    assert screen_one(FILTER, made, context(encoder=Alike(0.93), references=far)).keep
 
 
 @pytest.mark.parametrize(
@@ -63,7 +111,28 @@ def test_a_short_text_must_be_nearer_than_a_long_one():
     ],
 )
 def test_texts_that_differ_in_a_fact_are_no_duplicates(a, b):
-    assert against(a, b).keep
+    decision = against(a, b)
+    assert decision.keep
+    assert decision.evidence["nearest"]["match"] == "r1"
+    assert decision.evidence["nearest"]["differs"]
+
+
+def test_the_nearest_text_with_another_fact_is_shown_with_the_fact():
+    decision = against(f"{LONG} Pay within 30 days.", f"{LONG} Pay within 60 days.")
+    assert decision.evidence["nearest"]["differs"] == "30 → 60"
+
+
+def test_candidates_of_one_source_may_say_the_same_in_other_words():
+    source = {"original": LONG}
+    pair = [
+        candidate("a", source, paraphrase=NEAR_LONG),
+        candidate("b", source, paraphrase=NEAR_LONG.replace("warehouse", "depot")),
+    ]
+    assert [d.keep for d in FILTER.screen(pair, context())] == [True, True]
+    siblings = Dedup(fields=("paraphrase",), siblings_agree=True)
+    assert [d.keep for d in siblings.screen(pair, context())] == [True, False]
+    strangers = [pair[0], candidate("b", {"original": "x"}, **pair[1].fields)]
+    assert [d.keep for d in siblings.screen(strangers, context())] == [True, True]
 
 
 def test_its_own_source_is_compared_for_equality_alone():
@@ -96,6 +165,36 @@ def test_a_dropped_candidate_drops_no_other():
     trio = [candidate(i, paraphrase=LONG) for i in "abc"]
     decisions = FILTER.screen(trio, context())
     assert [d.evidence.get("match") for d in decisions] == [None, "a", "a"]
+
+
+def rival(text, quality):
+    return context(
+        references=[Reference("old", text, "kept", quality=quality)],
+        scores={"c1": {"similarity": 0.5}},
+    )
+
+
+def test_a_better_candidate_takes_the_place_of_what_its_run_has_kept():
+    made = candidate("c1", paraphrase=NEAR_LONG)
+    better = screen_one(FILTER, made, rival(LONG, 0.4))
+    assert better.keep
+    assert better.evidence["replaces"] == ["old"]
+    assert screen_one(FILTER, made, rival(LONG, 0.6)).reason == "duplicate_of_kept"
+    assert "replaces" not in screen_one(FILTER, made, rival("Something else.", 0.4)).evidence
+
+
+def test_what_was_replaced_stands_in_nobodys_way():
+    """Best first: a replaces the old one, so that b, which is near the old one alone, stays."""
+    middle = LONG[: len(LONG) // 2] + " " + OTHER_LONG[len(OTHER_LONG) // 2 :]
+    wave = [candidate("a", paraphrase=LONG), candidate("b", paraphrase=OTHER_LONG)]
+    scores = {"a": {"s": 0.9}, "b": {"s": 0.2}}
+    references = [Reference("old", middle, "kept", quality=0.5)]
+    loose = Dedup(fields=("paraphrase",), near_long=0.25)
+    first, second = loose.screen(wave, context(references=references, scores=scores))
+    assert first.evidence["replaces"] == ["old"]
+    assert second.keep
+    [alone] = loose.screen(wave[1:], context(references=references, scores=scores))
+    assert alone.reason == "duplicate_of_kept"
 
 
 def test_finds_a_duplicate_among_many():

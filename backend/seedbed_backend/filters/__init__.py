@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from seedbed import registry
 from seedbed.errors import RecipeError
 from seedbed.recipe import Recipe, describe
-from seedbed_backend.filters.base import Filter, Reference, ScreenContext
+from seedbed_backend.filters.base import Filter, Near, Neighbours, Reference, ScreenContext
 
-__all__ = ["Filter", "Reference", "ScreenContext", "configure", "filters"]
+__all__ = ["Filter", "Near", "Neighbours", "Reference", "ScreenContext", "configure", "filters"]
 
 
 def filters() -> Mapping[str, type[Filter]]:

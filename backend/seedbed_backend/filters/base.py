@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,26 +24,60 @@ class Encoder(Protocol):
         ...
 
 
+class Entailer(Protocol):
+    """Tells whether one text implies another."""
+
+    def entailment(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        """Return shape (n,): the probability that the first text of a pair implies the second."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A text that a new candidate must not repeat: kept before, real, or rejected by a reviewer.
 
-    `kind` is "kept", "real" or "rejected"; `id` names the row for the evidence.
+    `kind` is "kept", "real" or "rejected"; `id` names the row for the evidence. One that an earlier
+    wave of the same run kept has a `quality`: a better candidate takes its place.
     """
 
     id: str
     text: str
     kind: Literal["kept", "real", "rejected"]
     source_id: str = ""
+    quality: float | None = None
+
+
+class Near(NamedTuple):
+    """A text that a candidate may repeat; `cosine` in [-1, 1]."""
+
+    reference: Reference
+    cosine: float
+
+
+class Neighbours(Protocol):
+    """All that a project's candidates must not repeat, where it is too much to be handed over."""
+
+    def near(
+        self,
+        texts: Sequence[str],
+        vectors: NDArray[np.float32],
+        codes: NDArray[np.uint8],
+        *,
+        min_letters: float,
+        min_cosine: float,
+    ) -> list[list[Near]]:
+        """Return for each text what may be its duplicates (see `TextIndex.search`)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenContext:
     """What filters may look at besides the candidates.
 
-    `references` are the texts to deduplicate against. `scores` maps candidate id → filter → score,
-    for set-wise filters that rank; higher is better. `sources` are all of the project's sources,
-    there only for filters with `uses_sources`.
+    `references` are the texts to deduplicate against, and so are the `neighbours`. `scores` maps
+    candidate id → filter → score, for set-wise filters that rank; higher is better. `sources` are
+    all of the project's sources, there only for filters with `uses_sources`. `entailment` is the
+    NLI model, where one is set.
     """
 
     recipe: Recipe
@@ -51,6 +85,8 @@ class ScreenContext:
     references: Sequence[Reference] = ()
     scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     sources: Sequence[SourceTask] = ()
+    neighbours: Neighbours | None = None
+    entailment: Entailer | None = None
 
 
 class Filter(BaseModel, ABC):

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from seedbed.records import Candidate, Decision
-from seedbed_backend.filters.base import Filter, Reference, ScreenContext
-from seedbed_backend.filters.facts import is_negation_changed, missing_names, opposites, quantities
+from seedbed_backend.filters.base import Encoder, Filter, Near, Reference, ScreenContext
+from seedbed_backend.filters.sameness import changed_fact, letter_similarity, normalise
 from seedbed_backend.filters.top_fraction import quality
-from seedbed_backend.text import jaccard, plain, words
 
-_LEAD = re.compile(
-    r"\A\s*(?:\(?\d{1,3}[.):]\s+|\(?[a-z][.)]\s+|[-*>#\u2022]+\s+|q(?:uestion)?\s*\d*\s*[:.]\s*)+",
-    re.IGNORECASE,
-)
-_TAG = re.compile(r"</?[a-z][^<>]{0,80}>", re.IGNORECASE)
-_N_PERMUTATIONS = 128
-_SHORT, _LONG = 40, 150  # characters
+_SHORT, _LONG = 40, 120  # characters
+_SHOWN = 200  # characters of the matched text that the evidence shows
+
+Kind = Literal["candidate", "kept", "real", "rejected"]
 
 
 class Dedup(Filter):
     """Drops what says the same as another text in nearly the same letters, keeping one of them.
 
     Equal after normalising (case, punctuation, typography, list numbers, markup), or near: Jaccard
-    of character 5-grams at least `near_short` up to 40 characters, falling to `near_long` from 150
-    on. Texts that differ in a number, a name or a negation are never near duplicates. With its own
-    source (a real reference of the same source) a candidate is compared for equality alone, since
-    a good paraphrase is near it.
+    of character 5-grams at least `near_short` up to 40 characters, falling to `near_long` from 120
+    on, or a cosine of `near_cosine` with a Jaccard of `near_cosine_letters`. Texts that differ in a
+    number, a name, a negation or, where little else changed, in a content word are never near
+    duplicates; with `siblings_agree` content words count for nothing between candidates of one
+    source, which say the same by design. With its own source (a real reference of the same source)
+    a candidate is compared for equality alone, since a good paraphrase is near it.
 
-    Among the candidates the one with the better mean score stays, equals by id. Not scored.
+    The one with the better mean score stays, equals by id; so does a better one than what an
+    earlier wave of the same run has kept, which it replaces. Not scored. The evidence shows the
+    match, or the nearest text that differs in a fact.
     """
 
     name = "dedup"
@@ -46,160 +48,220 @@ class Dedup(Filter):
     # FILTERS: .70 for short bank questions; .40 has the best balanced accuracy on longer texts.
     near_short: float = Field(default=0.70, gt=0.0, le=1.0)
     near_long: float = Field(default=0.40, gt=0.0, le=1.0)
+    # FILTERS: the best rule with an embedding.
+    near_cosine: float = Field(default=0.90, gt=0.0, le=1.0)
+    near_cosine_letters: float = Field(default=0.30, gt=0.0, le=1.0)
+    siblings_agree: bool = False
 
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
         """See Filter."""
-        index = _Index(self)
-        for reference in context.references:
-            index.add(_Entry.of_reference(reference))
-        decisions: dict[int, Decision] = {}
-        order = sorted(
-            range(len(candidates)),
-            key=lambda place: (-quality(context, candidates[place]), candidates[place].id, place),
-        )
-        for place in order:
-            candidate = candidates[place]
-            entry = _Entry(candidate.id, candidate.text(self.fields), "", candidate.source.id)
-            match = index.find(entry)
-            if match is None:
-                index.add(entry)
-                decisions[place] = self.keep(candidate)
-                continue
-            other, similarity = match
-            reason = f"duplicate_of_{other.kind}" if other.kind else "duplicate"
-            decisions[place] = self.drop(
-                candidate,
-                reason,
-                match=other.id,
-                kind=other.kind or "candidate",
-                similarity=round(similarity, 4),
-            )
-        return [decisions[place] for place in range(len(candidates))]
+        if not candidates:
+            return []
+        wave = _Wave(self, candidates, context)
+        return [wave.decide(place, candidate) for place, candidate in enumerate(candidates)]
 
     def threshold(self, n_characters: int) -> float:
         """Return the Jaccard from which texts of that length (the shorter one) are near."""
         way = min(1.0, max(0.0, (n_characters - _SHORT) / (_LONG - _SHORT)))
         return self.near_short + way * (self.near_long - self.near_short)
 
+    def likeness(self, a: str, b: str, cosine: float) -> float:
+        """Return the Jaccard of two normalised texts where they are near, else 0."""
+        letters = letter_similarity(a, b)
+        by_meaning = cosine >= self.near_cosine and letters >= self.near_cosine_letters
+        return letters if by_meaning or letters >= self.threshold(min(len(a), len(b))) else 0.0
+
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Text:
+    """One text that is compared: a candidate, or a reference. An infinite quality always stays."""
+
     id: str
     text: str
-    kind: str
     source_id: str
+    kind: Kind
+    quality: float
 
     @staticmethod
-    def of_reference(reference: Reference) -> _Entry:
-        return _Entry(reference.id, reference.text, reference.kind, reference.source_id)
+    def of(reference: Reference) -> _Text:
+        quality = math.inf if reference.quality is None else reference.quality
+        return _Text(reference.id, reference.text, reference.source_id, reference.kind, quality)
 
 
-class _Index:
-    """The texts seen so far, found by equality and by MinHash."""
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A text near to another one. `fact` is what they differ in, or ""."""
 
-    def __init__(self, options: Dedup) -> None:
+    other: int
+    similarity: float
+    cosine: float
+    fact: str
+
+
+class _Wave:
+    """The candidates of one call beside all that is near to them, by their place in `texts`.
+
+    The candidates come first. From the best one down, each stays unless one that stays is the same.
+    """
+
+    def __init__(
+        self, options: Dedup, candidates: Sequence[Candidate], context: ScreenContext
+    ) -> None:
         self.options = options
-        self.entries: list[_Entry] = []
-        self.exact: dict[str, int] = {}
-        from datasketch import MinHashLSH  # brings scipy, which the web process can do without
+        self.texts = [
+            _Text(c.id, c.text(options.fields), c.source.id, "candidate", quality(context, c))
+            for c in candidates
+        ]
+        self.n_candidates = len(candidates)
+        self.near: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        self._find(context)
+        self.matches: dict[int, _Pair] = {}
+        self.variants: dict[int, _Pair] = {}
+        self.replaced: defaultdict[int, list[str]] = defaultdict(list)
+        self._settle()
 
-        bands = _bands(min(options.near_short, options.near_long))
-        self.near = MinHashLSH(num_perm=_N_PERMUTATIONS, params=bands)
+    def decide(self, place: int, candidate: Candidate) -> Decision:
+        """Say what became of one candidate."""
+        match = self.matches.get(place)
+        if match is not None:
+            kind = self.texts[match.other].kind
+            reason = "duplicate" if kind == "candidate" else f"duplicate_of_{kind}"
+            return self.options.drop(candidate, reason, **self._evidence(match))
+        evidence: dict[str, Any] = {}
+        if place in self.variants:
+            variant = self.variants[place]
+            evidence["nearest"] = {**self._evidence(variant), "differs": variant.fact}
+        if place in self.replaced:
+            evidence["replaces"] = sorted(self.replaced[place])
+        return self.options.keep(candidate, **evidence)
 
-    def add(self, entry: _Entry) -> None:
-        key = normalise(entry.text)
-        place = len(self.entries)
-        self.entries.append(entry)
-        self.exact.setdefault(key, place)
-        if key:
-            self.near.insert(place, _minhash(key))
+    def _evidence(self, pair: _Pair) -> dict[str, Any]:
+        other = self.texts[pair.other]
+        is_short = len(other.text) <= _SHOWN
+        return {
+            "match": other.id,
+            "kind": other.kind,
+            "similarity": round(pair.similarity, 4),
+            "cosine": pair.cosine,
+            "text": other.text if is_short else f"{other.text[:_SHOWN]}\u2026",
+        }
 
-    def find(self, entry: _Entry) -> tuple[_Entry, float] | None:
-        """Return the most similar duplicate (the first among equals) and its Jaccard."""
-        key = normalise(entry.text)
-        if key in self.exact:
-            return self.entries[self.exact[key]], 1.0
-        if not key:
-            return None
-        found: list[tuple[float, int]] = []
-        for place in sorted(self.near.query(_minhash(key))):
-            other = self.entries[place]
-            if other.kind == "real" and other.source_id == entry.source_id:
+    def _find(self, context: ScreenContext) -> None:
+        """Note which texts may be the same, in both directions."""
+        from seedbed_backend import text_index
+
+        texts = [text.text for text in self.texts]
+        vectors, codes = context.encoder.encode(texts), text_index.encode(texts)
+        limits = {
+            "min_letters": min(self.options.near_short, self.options.near_long),
+            "min_cosine": self.options.near_cosine,
+        }
+        own = text_index.TextIndex(vectors.shape[1])
+        own.add([str(place) for place in range(len(texts))], texts, vectors, codes)
+        for place, found in enumerate(own.search(texts, vectors, codes, **limits)):
+            for match in found:
+                self._note(place, int(match.id), match.cosine)
+        places: dict[tuple[str, str], int] = {}
+        for neighbours in (_Listed.of(context), context.neighbours):
+            if neighbours is None:
                 continue
-            similarity = is_near(entry.text, other.text, self.options)
-            if similarity:
-                found.append((-similarity, place))
-        if not found:
-            return None
-        similarity, place = min(found)
-        return self.entries[place], -similarity
+            for place, near in enumerate(neighbours.near(texts, vectors, codes, **limits)):
+                for reference, cosine in near:
+                    key = (reference.kind, reference.id)
+                    if key not in places:
+                        places[key] = len(self.texts)
+                        self.texts.append(_Text.of(reference))
+                    self._note(place, places[key], cosine)
+
+    def _note(self, place: int, other: int, cosine: float) -> None:
+        if place != other:
+            self.near[place][other] = self.near[other][place] = cosine
+
+    def _settle(self) -> None:
+        """Decide who stays."""
+        kept: set[int] = set()
+        for place in sorted(range(len(self.texts)), key=self._rank):
+            pairs = self._pairs(place, [other for other in self.near[place] if other in kept])
+            match, variant = _first(pairs)
+            if match is None:
+                kept.add(place)
+            else:
+                self.matches[place] = match
+                if place >= self.n_candidates:
+                    self.replaced[match.other].append(self.texts[place].id)
+            if variant is not None:
+                self.variants[place] = variant
+
+    def _rank(self, place: int) -> tuple[float, str, int]:
+        text = self.texts[place]
+        return -text.quality, text.id, place
+
+    def _pairs(self, place: int, others: Sequence[int]) -> Iterator[_Pair]:
+        """Yield those of the others that are the same or differ in a fact alone, nearest first."""
+        own = self.texts[place]
+        key = normalise(own.text)
+        found = []
+        for other in others:
+            text = self.texts[other]
+            other_key = normalise(text.text)
+            cosine = self.near[place][other]
+            is_own_source = text.kind == "real" and text.source_id == own.source_id
+            if key == other_key:
+                found.append((-2.0, text.id, other, 1.0))
+            elif not is_own_source:
+                similarity = self.options.likeness(key, other_key, cosine)
+                if similarity:
+                    found.append((-similarity, text.id, other, similarity))
+        for rank, _, other, similarity in sorted(found):
+            fact = "" if rank == -2.0 else self._fact(own, self.texts[other])
+            yield _Pair(other, similarity, self.near[place][other], fact)
+
+    def _fact(self, own: _Text, other: _Text) -> str:
+        is_sibling = other.kind != "real" and own.source_id == other.source_id
+        is_same_content = self.options.siblings_agree and is_sibling
+        return changed_fact(own.text, other.text, is_same_content=is_same_content)
 
 
-def _bands(threshold: float) -> tuple[int, int]:
-    """Return (bands, rows a band) that propose at least 90 % of the pairs at the threshold.
-
-    Nearer pairs are found more surely (0.996 at Jaccard .50 for the default .40). What is proposed
-    is measured exactly.
-    """
-    rows = max(r for r in range(1, 17) if r == 1 or _recall(threshold, r) >= 0.90)
-    return _N_PERMUTATIONS // rows, rows
-
-
-def _recall(threshold: float, rows: int) -> float:
-    return float(1 - (1 - threshold**rows) ** (_N_PERMUTATIONS // rows))
+def _first(pairs: Iterator[_Pair]) -> tuple[_Pair | None, _Pair | None]:
+    """Return the first pair that is the same, or else the first that differs in a fact."""
+    variant = None
+    for pair in pairs:
+        if not pair.fact:
+            return pair, None
+        variant = variant or pair
+    return None, variant
 
 
-def is_near(a: str, b: str, options: Dedup) -> float:
-    """Return the Jaccard of two near duplicates, 0 where they are not."""
-    first, second = normalise(a), normalise(b)
-    similarity = jaccard(shingles(first), shingles(second))
-    if similarity < options.threshold(min(len(first), len(second))):
-        return 0.0
-    return 0.0 if differ_in_fact(_bare(a), _bare(b)) else similarity
+class _Listed:
+    """References that are there as a list, as neighbours."""
 
+    def __init__(self, references: Sequence[Reference], encoder: Encoder) -> None:
+        from seedbed_backend.text_index import TextIndex
 
-def differ_in_fact(a: str, b: str) -> bool:
-    """Tell whether the texts differ in a number, a name, a negation or an opposite.
+        self.references = references
+        texts = [reference.text for reference in references]
+        vectors = encoder.encode(texts)
+        self.index = TextIndex(vectors.shape[1])
+        self.index.add([str(place) for place in range(len(texts))], texts, vectors)
 
-    In longer texts a number or name that only one of them has is an addition, which keeps them
-    near; it must be exchanged for another.
-    """
-    first, second = quantities(a), quantities(b)
-    differ = any if min(len(a), len(b)) < _LONG else all
-    return bool(
-        differ([first.missing_from(second), second.missing_from(first)])
-        or differ([missing_names(a, b), missing_names(b, a)])
-        or is_negation_changed(a, b)
-        or opposites(a, b)
-    )
+    @staticmethod
+    def of(context: ScreenContext) -> _Listed | None:
+        return _Listed(context.references, context.encoder) if context.references else None
 
-
-def _bare(text: str) -> str:
-    return _LEAD.sub("", _TAG.sub(" ", plain(text)))
-
-
-@lru_cache(maxsize=16_384)
-def normalise(text: str) -> str:
-    """Reduce to what is said: no case, punctuation, typography, list number or markup.
-
-    A text without any word keeps its characters.
-    """
-    return " ".join(words(_bare(text))) or plain(text).casefold()
-
-
-@lru_cache(maxsize=1024)
-def shingles(text: str) -> frozenset[str]:
-    """Return the character 5-grams; a shorter text is its own."""
-    return frozenset(text[i : i + 5] for i in range(max(1, len(text) - 4)))
-
-
-@lru_cache(maxsize=16_384)  # about 1 KB each
-def _minhash(text: str) -> Any:
-    from datasketch import LeanMinHash, MinHash
-
-    made = MinHash(num_perm=_N_PERMUTATIONS)
-    made.update_batch([s.encode("utf-8", "surrogatepass") for s in shingles(text)])
-    return LeanMinHash(made)
+    def near(
+        self,
+        texts: Sequence[str],
+        vectors: NDArray[np.float32],
+        codes: NDArray[np.uint8],
+        *,
+        min_letters: float,
+        min_cosine: float,
+    ) -> list[list[Near]]:
+        """See Neighbours."""
+        found = self.index.search(
+            texts, vectors, codes, min_letters=min_letters, min_cosine=min_cosine
+        )
+        return [[Near(self.references[int(m.id)], m.cosine) for m in near] for near in found]
 
 
 FILTER = Dedup
