@@ -121,6 +121,14 @@ class CandidateStore(Database):
             raise NotFoundError(f"No candidate has the id {candidate_id!r}.")
         return found[0]
 
+    def judged_candidates(
+        self, project_id: str, run_id: str | None = None
+    ) -> list[StoredCandidate]:
+        """Return the candidates that a verdict stands on, by id."""
+        stands = select(verdicts_table.c.candidate_id).where(verdicts_table.c.is_current)
+        conditions = scope(run_id, project_id)
+        return self._candidates([*conditions, completions_table.c.id.in_(stands)], None)
+
     def find_candidates(self, prefix: str, limit: int = 10) -> list[str]:
         """Return the ids that begin so, the first ten in order; "%" and "_" stand for themselves."""
         query = (
