@@ -9,7 +9,7 @@ from typing import Any
 
 from seedbed.errors import NotFoundError
 from seedbed.records import content_id
-from seedbed_backend import findings, queues, rescreen
+from seedbed_backend import findings, queues, rescreen, seeds
 from seedbed_backend.services import Services
 from seedbed_backend.store import Analysis, AnalysisKind, Project, utc_now
 
@@ -27,6 +27,7 @@ class Outcome:
 _KINDS: Mapping[AnalysisKind, Callable[[Services, Analysis], Outcome]] = {
     "report": lambda services, analysis: Outcome(*findings.find(services, analysis)),
     "rescreen": lambda services, analysis: Outcome(rescreen.perform(services, analysis)),
+    "seeds": lambda services, analysis: Outcome(seeds.perform(services, analysis)),
 }
 
 

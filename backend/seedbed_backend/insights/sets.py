@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from seedbed.recipe import Recipe
 from seedbed.records import Candidate, SourceTask, content_id
 from seedbed_backend.insights.base import ReportData
 from seedbed_backend.selection import Vectors
+
+_Item = TypeVar("_Item")
 
 MAX_TEXTS = 3000
 """Most texts of a set that are looked at: 20 s of MiniLM on one core. More are sampled."""
@@ -49,12 +52,12 @@ def compare(data: ReportData, maximum: int = MAX_TEXTS) -> Sets | None:
     """
     recipe = data.recipe
     is_same_kind = any(recipe.spec.own_output(source.fields) for source in data.sources)
-    sources = _sample(data.sources, [s.id for s in data.sources], maximum)
+    sources = sample(data.sources, [s.id for s in data.sources], maximum)
     survivors = [stored.candidate for stored in data.survivors]
     if not is_same_kind:
         sampled = {source.id for source in sources}
         survivors = [candidate for candidate in survivors if candidate.source.id in sampled]
-    candidates = _sample(survivors, [c.id for c in survivors], maximum)
+    candidates = sample(survivors, [c.id for c in survivors], maximum)
     if not sources or not candidates:
         return None
     real = [real_text(recipe, source) for source in sources]
@@ -92,7 +95,8 @@ def label_of(recipe: Recipe, candidate: Candidate) -> str:
     return candidate.fields.get(own, "") or candidate.source.fields.get(recipe.spec.label_field, "")
 
 
-def _sample(items: Sequence, ids: Sequence[str], maximum: int) -> Sequence:  # type: ignore[type-arg]
+def sample(items: Sequence[_Item], ids: Sequence[str], maximum: int) -> Sequence[_Item]:
+    """Return at most `maximum` items in their order, drawn by the hashes of their `ids`."""
     if len(items) <= maximum:
         return items
     order = sorted(range(len(items)), key=lambda place: content_id("sample", ids[place]))

@@ -14,7 +14,7 @@ RunState = Literal["generating", "publishing", "done", "short", "failed"]
 BatchState = Literal["queued", "generated", "screened", "judged"]
 CandidateState = Literal["pending", "kept", "dropped", "survivor"]
 ProjectSide = Literal["source", "review"]
-AnalysisKind = Literal["report", "rescreen"]
+AnalysisKind = Literal["report", "rescreen", "seeds"]
 AnalysisState = Literal["queued", "working", "done", "failed"]
 
 
