@@ -1,8 +1,7 @@
 """English words by how common they are, for checks of spelling, spacing and word order. Pure.
 
-`english.txt` beside this file holds them: the whole words of three letters and more in the
-WordPiece vocabulary of BERT (Google, Apache-2.0), in its order, the most common first, without the
-fragments. It has names too, and every common word of the general language; what it lacks is rare.
+The words of three letters and more are those of the package wordfreq, the 30,000 most common; what
+is not among them is rare or no word. It has names too.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
 
 from seedbed_backend.text import word_set
 
@@ -36,6 +34,7 @@ _OFFICE = word_set(
     downloads prepaid postpaid renewal renewals
     """
 )
+_N_WORDS = 30_000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ENDINGS = (
     ("'s", ("",)), ("s", ("",)), ("es", ("", "e")), ("ies", ("y",)), ("ed", ("", "e")),
@@ -63,9 +62,11 @@ _GLUE = word_set(
 @lru_cache(maxsize=1)
 def ranks() -> Mapping[str, int]:
     """Return every word's place in the order of frequency, from 0."""
-    text = (Path(__file__).parent / "english.txt").read_text(encoding="ascii")
-    known = [*sorted(_SHORT), *text.split(), *sorted(_OFFICE)]
-    return {word: place for place, word in enumerate(known)}
+    from wordfreq import top_n_list  # the web process can do without
+
+    common = top_n_list("en", _N_WORDS, ascii_only=True)
+    known = [*sorted(_SHORT), *(word for word in common if word.isalpha() and len(word) > 2)]
+    return {word: place for place, word in enumerate(dict.fromkeys([*known, *sorted(_OFFICE)]))}
 
 
 @lru_cache(maxsize=16_384)

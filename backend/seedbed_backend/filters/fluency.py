@@ -68,8 +68,8 @@ class Fluency:
     """What was found in a text of `n_words`.
 
     `misspelt`: one slip away from a common word, with a symbol inside, or "a" for "an". `glued`:
-    several words without a space. `disordered`: pairs of words that do not follow each other. `bare`: a run of
-    words, where nearly all function words are missing.
+    several words without a space. `disordered`: pairs of words that do not follow each other. `bare`:
+    a run of words, where nearly all function words are missing.
     """
 
     n_words: int
