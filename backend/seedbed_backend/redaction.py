@@ -21,7 +21,8 @@ def redacted(stored: StoredCandidate, *, is_source_shown: bool = True) -> Stored
     those of the original texts.
     """
     evidence = stored.evidence.get(FILTER_NAME, {})
-    found, in_source = evidence.get("found", ()), evidence.get("source", ())
+    found = [each for each in evidence.get("found", ()) if "replacement" in each]
+    in_source = evidence.get("source", ())
     if not found and not in_source:
         return stored
     candidate = stored.candidate
@@ -54,8 +55,6 @@ def moved(stored: StoredCandidate, field: str, span: tuple[int, int]) -> tuple[i
 def _filled(fields: Mapping[str, str], places: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     filled = dict(fields)
     for place in sorted(places, key=lambda p: int(p["start"]), reverse=True):
-        if "replacement" not in place or place["field"] not in filled:
-            continue
         text = filled[place["field"]]
         filled[place["field"]] = (
             text[: place["start"]] + place["replacement"] + text[place["end"] :]

@@ -51,7 +51,6 @@ _NOT_READ_BY_FILTERS = frozenset(
         "review_fraction",
         "acceptance_target",
         "judge",
-        "rng_seed",
     }
 )
 """Where two recipes differ in something else, no decision is taken over."""
@@ -207,16 +206,8 @@ class _Work:
         """Return those of the candidates that all stages keep."""
         if not stages:
             return list(candidates)
-        store, encoder = self.services.store, self.services.encoder
-        needs_sources = any(stage.uses_sources for stage in stages)
-        sources = store.sources(self.run.project_id) if needs_sources else []
-        context = ScreenContext(
-            self.recipe,
-            encoder,
-            references,
-            self.scores,
-            sources,
-            entailment=self.services.entailment,
+        context = screening.context_of(
+            self.services, self.recipe, stages, self.run.project_id, self.scores, references
         )
         for stored in candidates:
             self.quality.setdefault(stored.candidate.id, None)

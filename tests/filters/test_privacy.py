@@ -116,6 +116,13 @@ class TestActions:
         assert decide(text, text, Privacy(names=True)).reason == "pii_in_source"
 
 
+def test_the_name_of_a_column_says_what_a_number_is():
+    made = candidate(account_number="0012345678", order_number="0012345678", note="0012345678")
+    [found] = screen_one(FILTER, made).evidence["found"]
+    assert (found["field"], found["type"]) == ("account_number", "ACCOUNT_NUMBER")
+    assert (found["start"], found["end"]) == (0, 10)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -65,7 +65,7 @@ class Privacy(Filter):
             self._finding(name, text, each, source, context, candidate.source.id, key)
             for name, text in candidate.fields.items()
             if isinstance(text, str) and (not self.fields or name in self.fields)
-            for each in pii.find(text, has_names=self.names)
+            for each in self._find(name, text)
         ]
         evidence: dict[str, object] = {}
         if found:
@@ -75,6 +75,15 @@ class Privacy(Filter):
         if replaced := self._in_source(candidate.source.fields, key):
             evidence["source"] = replaced
         return self.keep(candidate, None, **evidence)
+
+    def _find(self, name: str, text: str) -> list[pii.Pii]:
+        """Look at a field with its name before it: of a record, the column says what a number is."""
+        label = f"{name.replace('_', ' ')}: "
+        found = pii.find(label + text, has_names=self.names)
+        n = len(label)
+        return [
+            pii.Pii(each.type, each.start - n, each.end - n) for each in found if each.start >= n
+        ]
 
     def _finding(
         self,
@@ -110,7 +119,7 @@ class Privacy(Filter):
         """Say what is replaced in the source as it is shown and trained on."""
         replaced = []
         for name, text in fields.items():
-            for each in pii.find(text, has_names=self.names) if isinstance(text, str) else ():
+            for each in self._find(name, text) if isinstance(text, str) else ():
                 action = self.action(each.type)
                 if action == "keep":
                     continue
