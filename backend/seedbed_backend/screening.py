@@ -114,10 +114,8 @@ def real_references(store: Store, project_id: str, technique: Technique) -> list
     """Return a project's sources as what candidates must not repeat, where they are of one kind."""
     if not technique.real_field:
         return []
-    return [
-        Reference(s.id, s.fields[technique.real_field], "real", s.id)
-        for s in store.sources(project_id)
-    ]
+    sources = store.sources(project_id)
+    return [Reference(s.id, technique.own_text(s.fields), "real", s.id) for s in sources]
 
 
 def _references(services: Services, recipe: Recipe, run: Run, exclude: set[str]) -> list[Reference]:

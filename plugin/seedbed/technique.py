@@ -185,6 +185,11 @@ class Technique:
         label = source.get(self.label_field, "")
         return output | {f.name: label for f in self.output_fields if f.is_label and label}
 
+    def own_text(self, source: Mapping[str, str], names: Sequence[str] = ()) -> str:
+        """Return what a source says in the fields that make candidates the same, or in `names`."""
+        own = self.own_output(source)
+        return "\n".join(own[name] for name in names or self.dedup_fields if own.get(name))
+
     def prompt(
         self,
         source: SourceTask,
