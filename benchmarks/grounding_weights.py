@@ -46,7 +46,7 @@ def main(data: Path) -> None:
         f"AUROC on unseen texts: {roc_auc_score(labels, scores):.3f}, "
         f"labelled by people {roc_auc_score(labels[human], scores[human]):.3f}"
     )
-    model = _fit((x - mean) / spread, labels, shares)
+    model = fit((x - mean) / spread, labels, shares)
     weights = model.coef_[0] / spread
     click.echo(f"BIAS = {model.intercept_[0] - weights @ mean:.2f}")
     for name, weight in zip(WEIGHTS, weights, strict=True):
@@ -75,14 +75,15 @@ def cross_validated(
     for seed in range(N_ROUNDS):
         order = np.random.default_rng(seed).permutation(groups.max() + 1)
         for seen, unseen in GroupKFold(5).split(x, labels, order[groups]):
-            model = _fit(x[seen], labels[seen], weights[seen])
+            model = fit(x[seen], labels[seen], weights[seen])
             total[unseen] += model.decision_function(x[unseen])
     return total / N_ROUNDS
 
 
-def _fit(
+def fit(
     x: NDArray[np.float64], labels: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> LogisticRegression:
+    """Fit one model on standardised features."""
     return LogisticRegression(C=RIDGE, max_iter=1000).fit(x, labels, sample_weight=weights)
 
 

@@ -34,7 +34,7 @@ Part: TypeAlias = tuple[str, Callable[[Services], str]]
 def examine(services: Services) -> list[Check]:
     """Check store, Redis, workers, models, encoder, Label Studio, and its way back to us.
 
-    The judge is checked where its model is set.
+    The judge and the NLI model are checked where they are set.
     """
     parts: list[Part] = [
         ("store", _store),
@@ -43,6 +43,7 @@ def examine(services: Services) -> list[Check]:
         ("filter worker", lambda s: _worker(s, queues.FILTER)),
         ("model loads", lambda s: _loads("engine")),
         ("encoder loads", lambda s: _loads("encoder")),
+        *(_NLI_PARTS if services.settings.nli_model else ()),
         *(_JUDGE_PARTS if judging.is_set(services.settings) else ()),
         ("label studio", _label_studio),
         ("ml backend allowed", _backend_allowed),
@@ -55,6 +56,8 @@ def examine(services: Services) -> list[Check]:
             checks.append(Check(name, False, exc.message, exc.hint))
     return checks
 
+
+_NLI_PARTS: tuple[Part, ...] = (("nli model loads", lambda s: _loads("entailment")),)
 
 _JUDGE_PARTS: tuple[Part, ...] = (
     ("judge worker", lambda s: _worker(s, queues.JUDGE)),

@@ -11,6 +11,7 @@ from seedbed.label_studio import LabelStudioServer
 from seedbed_backend.embeddings import SentenceEncoder
 from seedbed_backend.engine import memory, open_engine
 from seedbed_backend.engine.base import Engine
+from seedbed_backend.entailment import EntailmentModel
 from seedbed_backend.filters.base import Encoder
 from seedbed_backend.model_slot import ModelSlot
 from seedbed_backend.queues import Queues
@@ -80,6 +81,12 @@ class Services:
                 hint="Set SEEDBED_EMBEDDING_MODEL to a sentence-transformers folder.",
             )
         return SentenceEncoder(self.settings.embedding_model)
+
+    @cached_property
+    def entailment(self) -> EntailmentModel | None:
+        """Return the NLI model, None where none is set. Raises ModelError where it is broken."""
+        folder = self.settings.nli_model
+        return EntailmentModel(folder) if folder else None
 
     @cached_property
     def label_studio(self) -> LabelStudioServer:

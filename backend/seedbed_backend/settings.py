@@ -20,6 +20,7 @@ class Settings:
     engine: str
     model: Path | None
     embedding_model: Path | None
+    nli_model: Path | None
     context_length: int
     judge_model: Path | None
     judge_context_length: int
@@ -57,6 +58,7 @@ class Settings:
             engine=env.get("SEEDBED_ENGINE") or "llama_cpp",
             model=_path(env, "SEEDBED_MODEL", base=env.get("MODEL_DIR", "")),
             embedding_model=_path(env, "SEEDBED_EMBEDDING_MODEL", base=env.get("MODEL_DIR", "")),
+            nli_model=_path(env, "SEEDBED_NLI_MODEL", base=env.get("MODEL_DIR", "")),
             context_length=int(_number(env, "SEEDBED_CONTEXT_LENGTH", 4096)),
             judge_model=_path(env, "SEEDBED_JUDGE_MODEL", base=env.get("MODEL_DIR", "")),
             judge_context_length=int(_number(env, "SEEDBED_JUDGE_CONTEXT_LENGTH", 4096)),

@@ -111,19 +111,58 @@ def best_window(
 
     Each further sentence must cover the share `penalty` more. None where no sentence has anything.
     """
+    found = best_windows(wanted, source, size, 1, penalty)
+    return found[0] if found else None
+
+
+def best_windows(
+    wanted: Mapping[str, float],
+    source: Document,
+    size: int,
+    n: int,
+    penalty: float = 0.05,
+) -> list[Window]:
+    """Return the `n` best windows, best first, with different first sentences; see `best_window`."""
     shares = sentence_shares(wanted, source)
-    total = sum(wanted.values())
-    best: Window | None = None
-    best_value = 0.0
+    total = sum(wanted.values()) or 1.0
+    ranked: list[tuple[float, int, Window]] = []
     for first in sorted(shares):
         have: set[str] = set()
+        best: tuple[float, Window] | None = None
         for last in range(first, min(first + size, len(source.spans))):
             have |= shares.get(last, set())
             share = sum(wanted[s] for s in have) / total
-            value = share - penalty * (last - first)
-            if value > best_value + 1e-9:
-                best, best_value = Window(first, last, share), value
-    return best
+            value = round(share - penalty * (last - first), 9)
+            if best is None or value > best[0]:
+                best = value, Window(first, last, share)
+        if best is not None:
+            ranked.append((-best[0], first, best[1]))
+    ranked.sort(key=lambda each: each[:2])
+    return [window for _, _, window in ranked[:n]]
+
+
+def passages_of(text: str, span: Span | None, source: Document) -> list[Window]:
+    """Return every sentence that has all that the best one has of a text; with a span, its own too.
+
+    A text that is spread over several sentences has one window of up to `MAX_WINDOW`.
+    """
+    wanted = wanted_words(text) or dict.fromkeys(said(text), 1.0)
+    best = best_window(wanted, source)
+    found = [best] if best else []
+    if best and best.first == best.last:
+        shares = sentence_shares(wanted, source)
+        most = sum(wanted[s] for s in shares[best.first])
+        found += [
+            Window(place, place, best.share)
+            for place, have in sorted(shares.items())
+            if sum(wanted[s] for s in have) >= most - 1e-9
+        ]
+    touched = [
+        place
+        for place, each in enumerate(source.spans)
+        if span and each.start < span.end and span.start < each.end
+    ]
+    return [*found, Window(touched[0], touched[-1], 1.0)] if touched else found
 
 
 def wanted_words(text: str) -> dict[str, float]:

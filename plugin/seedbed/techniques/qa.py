@@ -38,27 +38,43 @@ Answer as JSON: {"quote": "...", "question": "...", "answer": "..."}""",
         "heuristics": {"fields": ["question", "answer"], "source_field": "passage"},
         "privacy": {},
         "memorization": {},
+        "question_form": {
+            "question_field": "question",
+            "answer_field": "answer",
+            "source_field": "passage",
+        },
+        "answerable": {
+            "question_field": "question",
+            "answer_field": "answer",
+            "quote_field": "quote",
+            "source_field": "passage",
+        },
+        # No cosine window here: for grounding, cosine carries almost nothing (FILTERS).
         "grounding": {
             "answer_field": "answer",
             "question_field": "question",
             "quote_field": "quote",
             "source_field": "passage",
         },
-        "similarity": {
-            "fields": ["question", "answer"],
+        # Keeps everything, unscored, where no NLI model is set.
+        "entailment": {
+            "fields": ["answer"],
+            "question_field": "question",
             "source_field": "passage",
-            "against": "best_sentence",
-            "minimum": 0.60,
-            "maximum": 0.90,
         },
         # The same question about two contracts is no duplicate where their answers differ.
         "dedup": {"fields": ["question", "answer"]},
+        "question_mix": {
+            "question_field": "question",
+            "answer_field": "answer",
+            "source_field": "passage",
+        },
         "top_fraction": {"keep_fraction": 0.65},
     },
     row=_row,
     dedup_fields=("question", "answer"),
     group_field="document",
-    score_columns=("grounding", "similarity"),
+    score_columns=("grounding", "answerable"),
     reject_reasons=(
         "not grounded",
         "wrong answer",
