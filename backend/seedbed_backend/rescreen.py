@@ -10,7 +10,7 @@ a published one that nobody has judged and that is now dropped leaves the review
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -19,7 +19,7 @@ from seedbed import labeling
 from seedbed.errors import NotFoundError, RecipeError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Candidate, Decision
-from seedbed_backend import judging, publishing, screening, verdicts
+from seedbed_backend import judging, neighbours, publishing, screening, verdicts
 from seedbed_backend.audit import record
 from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
 from seedbed_backend.outlook import SCREENING_KEYS
@@ -173,9 +173,10 @@ def screen_run(
         came_through = work.through([s for s in stages if s.scope == "candidate"], parsed)
         came_through = work.judged(came_through)
         pinned += _pinned_references(wave, came_through, recipe)
-        own = [screening.reference_of(s, recipe.spec) for s in kept]
-        references = [*others, *own, *pinned]
-        kept += work.through([s for s in stages if s.scope == "set"], came_through, references)
+        comparing = [s for s in stages if s.scope == "set"]
+        own = [work.rival(s, {stage.name for stage in comparing}) for s in kept]
+        added = work.through(comparing, came_through, [*others, *own, *pinned])
+        kept = [s for s in kept if s.candidate.id not in work.replaced] + added
     survivors = work.through([s for s in stages if s.scope == "final"], kept)
     return Screened(run, everything, before, work.outcomes(everything, survivors))
 
@@ -196,6 +197,13 @@ class _Work:
         self.said: defaultdict[str, list[Decision]] = defaultdict(list)
         self.scores: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self.quality: dict[str, float | None] = {}
+        self.replaced: set[str] = set()
+
+    def rival(self, stored: StoredCandidate, set_filters: Collection[str]) -> Reference:
+        """Return a candidate of an earlier wave as what new ones must not repeat, or must beat."""
+        quality = neighbours.rival_quality(self.scores[stored.candidate.id], set_filters)
+        pinned = is_pinned(stored)
+        return neighbours.reference_of(stored, self.recipe.spec, None if pinned else quality)
 
     def through(
         self,
@@ -224,8 +232,15 @@ class _Work:
             for _, decisions, remaining in passed:  # noqa: B007 - what is left after the stage
                 for decision in decisions:
                     self.said[decision.candidate_id].append(decision)
+                for decision in screening.replacements(decisions):
+                    self._overrule(decision)
         is_kept = {candidate.id for candidate in remaining}
         return [stored for stored in candidates if stored.candidate.id in is_kept]
+
+    def _overrule(self, decision: Decision) -> None:
+        id_ = decision.candidate_id
+        self.replaced.add(id_)
+        self.said[id_] = [decision if d.filter == decision.filter else d for d in self.said[id_]]
 
     def judged(self, candidates: Sequence[StoredCandidate]) -> list[StoredCandidate]:
         """Return those that the judge's grades keep, under the recipe's settings."""
@@ -256,7 +271,7 @@ class _Work:
             if stored.stage == "format":
                 continue
             said = self.said[id_]
-            last = said[-1] if said else None
+            last = next((d for d in said if not d.keep), said[-1] if said else None)
             if id_ in survives or is_pinned(stored):
                 score = self.quality.get(id_)
                 score = stored.score if score is None else score
@@ -297,7 +312,7 @@ def _pinned_references(
     """Return those that stay only because they were judged: the others must not repeat them."""
     still_there = {stored.candidate.id for stored in through}
     return [
-        screening.reference_of(stored, recipe.spec)
+        neighbours.reference_of(stored, recipe.spec)
         for stored in wave
         if is_pinned(stored) and stored.candidate.id not in still_there
     ]
@@ -430,15 +445,15 @@ def _other_references(
 ) -> list[Reference]:
     kept = store.candidates(project_id=project.id, states=("kept", "survivor"))
     return [
-        *screening.real_references(store, project.id, recipe.spec),
-        *(screening.reference_of(s, recipe.spec) for s in kept if s.run_id not in run_ids),
+        *neighbours.real_references(store, project.id, recipe.spec),
+        *(neighbours.reference_of(s, recipe.spec) for s in kept if s.run_id not in run_ids),
     ]
 
 
 def _survivors_as_references(screened: Screened, recipe: Recipe) -> list[Reference]:
     survives = {o.candidate_id for o in screened.outcomes if o.state == "survivor"}
     return [
-        screening.reference_of(stored, recipe.spec)
+        neighbours.reference_of(stored, recipe.spec)
         for stored in screened.candidates
         if stored.candidate.id in survives
     ]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Literal
 
 from seedbed.recipe import Recipe
-from seedbed.records import Candidate, Decision, SourceTask
-from seedbed.technique import Technique
-from seedbed_backend.filters import Filter, Reference, ScreenContext
+from seedbed.records import Candidate, Decision
+from seedbed_backend.filters import Filter, Neighbours, Reference, ScreenContext
+from seedbed_backend.neighbours import ProjectNeighbours
 from seedbed_backend.services import Services
 from seedbed_backend.store import Run, StateChange, Store, StoredCandidate
 
@@ -20,7 +20,7 @@ def run_filters(
     candidates: Sequence[StoredCandidate],
     *,
     passed: Literal["kept", "survivor"],
-    references: Sequence[Reference] = (),
+    neighbours: Neighbours | None = None,
 ) -> None:
     """Pass candidates through `stages` in order; each filter sees only what the earlier ones kept.
 
@@ -29,16 +29,38 @@ def run_filters(
     scores = {c.candidate.id: dict(c.scores) for c in candidates}
     quality: dict[str, float | None] = {c.candidate.id: c.score for c in candidates}
     remaining = [c.candidate for c in candidates]
-    sources = _sources(services.store, stages, candidates)
-    context = ScreenContext(recipe, services.encoder, references, scores, sources)
+    project_id = candidates[0].project_id if candidates else ""
+    context = context_of(services, recipe, stages, project_id, scores, neighbours=neighbours)
     for stage, decisions, kept in passing(stages, remaining, context, scores, quality):
         is_last = stage is stages[-1]
         through = [StateChange(c.id, passed, score=quality[c.id]) for c in kept if is_last]
-        record(services.store, decisions, quality, through)
+        record(services.store, decisions, quality, through, replacements(decisions))
     if not stages:
         services.store.set_states(
             [StateChange(c.id, passed, score=quality[c.id]) for c in remaining]
         )
+
+
+def context_of(
+    services: Services,
+    recipe: Recipe,
+    stages: Sequence[Filter],
+    project_id: str,
+    scores: Mapping[str, Mapping[str, float]],
+    references: Sequence[Reference] = (),
+    neighbours: Neighbours | None = None,
+) -> ScreenContext:
+    """Return what the stages may look at; a project's sources are read where one asks for them."""
+    needs_sources = bool(project_id) and any(stage.uses_sources for stage in stages)
+    return ScreenContext(
+        recipe,
+        services.encoder,
+        references,
+        scores,
+        services.store.sources(project_id) if needs_sources else [],
+        neighbours,
+        services.entailment,
+    )
 
 
 def passing(
@@ -71,14 +93,15 @@ def record(
     decisions: Sequence[Decision],
     quality: Mapping[str, float | None],
     through: Sequence[StateChange] = (),
+    overruled: Sequence[Decision] = (),
 ) -> None:
     """Save a stage's decisions with what follows from them: the drops, and who came `through`.
 
-    `quality` is the score so far by candidate id. One transaction: a crash must not leave half of a
-    set-wise decision.
+    `quality` is the score so far by candidate id. `overruled` are decisions on candidates that the
+    stage has kept before. One transaction: a crash must not leave half of a set-wise decision.
     """
-    dropped = [_drop(d, quality) for d in decisions if not d.keep]
-    store.save_decisions(decisions, [*dropped, *through])
+    dropped = [_drop(d, quality) for d in (*decisions, *overruled) if not d.keep]
+    store.save_decisions(decisions, [*dropped, *through], overruled)
 
 
 def run_set_filters(services: Services, recipe: Recipe, stages: Sequence[Filter], run: Run) -> None:
@@ -86,54 +109,39 @@ def run_set_filters(services: Services, recipe: Recipe, stages: Sequence[Filter]
 
     The caller holds the project's lock, so that two workers cannot each keep one half of a pair.
     """
-    kept = services.store.candidates(run_id=run.id, states=("kept",))
     names = {stage.name for stage in stages}
-    new = [c for c in kept if not names <= set(c.evidence)]
-    run_filters(
-        services,
-        recipe,
-        stages,
-        new,
-        passed="kept",
-        references=_references(services, recipe, run, exclude={c.candidate.id for c in new}),
-    )
+    new = services.store.undecided(run.id, names)
+    comparing = {stage.name for stage in stages if stage.uses_neighbours}
+    known = None
+    if new and comparing:
+        known = ProjectNeighbours(
+            services.settings.home / "neighbours",
+            services.store,
+            services.encoder,
+            recipe.spec,
+            run,
+            comparing,
+            names,
+        )
+        known.refresh(new={stored.candidate.id for stored in new})
+    run_filters(services, recipe, stages, new, passed="kept", neighbours=known)
+    if known is not None:
+        known.refresh()
 
 
-def reference_of(stored: StoredCandidate, technique: Technique) -> Reference:
-    """Return a kept candidate as what later ones must not repeat."""
-    is_rejected = stored.verdict is not None and stored.verdict.status == "REJECTED"
-    return Reference(
-        id=stored.candidate.id,
-        text=stored.candidate.text(technique.dedup_fields),
-        kind="rejected" if is_rejected else "kept",
-        source_id=stored.candidate.source.id,
-    )
-
-
-def real_references(store: Store, project_id: str, technique: Technique) -> list[Reference]:
-    """Return a project's sources as what candidates must not repeat, where they are of one kind."""
-    if not technique.real_field:
-        return []
-    sources = store.sources(project_id)
-    return [Reference(s.id, technique.own_text(s.fields), "real", s.id) for s in sources]
-
-
-def _references(services: Services, recipe: Recipe, run: Run, exclude: set[str]) -> list[Reference]:
-    store, technique = services.store, recipe.spec
-    kept = store.candidates(project_id=run.project_id, states=("kept", "survivor"))
+def replacements(decisions: Sequence[Decision]) -> list[Decision]:
+    """Return what is said now of candidates that gave way to better ones of a later wave."""
     return [
-        *(reference_of(s, technique) for s in kept if s.candidate.id not in exclude),
-        *real_references(store, run.project_id, technique),
+        Decision(
+            candidate_id=given_way["match"],
+            filter=decision.filter,
+            keep=False,
+            reason="duplicate",
+            evidence={**given_way, "match": decision.candidate_id, "kind": "candidate"},
+        )
+        for decision in decisions
+        for given_way in decision.evidence.get("replaces", ())
     ]
-
-
-def _sources(
-    store: Store, stages: Sequence[Filter], candidates: Sequence[StoredCandidate]
-) -> list[SourceTask]:
-    """Read the project's sources where a filter asks for them."""
-    if not candidates or not any(stage.uses_sources for stage in stages):
-        return []
-    return store.sources(candidates[0].project_id)
 
 
 def _drop(decision: Decision, quality: Mapping[str, float | None]) -> StateChange:
@@ -142,5 +150,5 @@ def _drop(decision: Decision, quality: Mapping[str, float | None]) -> StateChang
         "dropped",
         stage=decision.filter,
         reason=decision.reason,
-        score=decision.score if decision.score is not None else quality[decision.candidate_id],
+        score=decision.score if decision.score is not None else quality.get(decision.candidate_id),
     )

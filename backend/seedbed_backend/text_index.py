@@ -90,6 +90,13 @@ class TextIndex:
         self.ids, self._digests, self._places = [], [], defaultdict(list)
         self._note([i for i, _ in rows], [d for _, d in rows])
 
+    def vector(self, id_: str) -> Vectors | None:
+        """Return the vector of one text, shape (dimension,); None where it is not there."""
+        if id_ not in self.ids:
+            return None
+        found: Vectors = self._vectors.reconstruct(self.ids.index(id_))
+        return found
+
     def search(
         self,
         texts: Sequence[str],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from filters.support import HashingEncoder
@@ -13,6 +14,7 @@ from seedbed.errors import LabelStudioError, NotFoundError
 from seedbed.recipe import parse
 from seedbed.records import Completion, SourceTask, content_id
 from seedbed_backend import pipeline
+from seedbed_backend.settings import Settings
 from seedbed_backend.store import Batch, Project, Run, Store
 
 FILTERS = ("similarity", "dedup", "top_fraction")
@@ -92,7 +94,9 @@ class GrownServices:
     """What the pipeline works with here."""
 
     def __init__(self, store: Store, xml: str) -> None:
-        self.store, self.encoder = store, HashingEncoder()
+        self.store, self.encoder, self.entailment = store, HashingEncoder(), None
+        home = Path(store.url.removeprefix("sqlite:///")).parent
+        self.settings = Settings.from_environment({"SEEDBED_HOME": str(home)})
         self.queues, self.label_studio = RememberingQueues(), RememberingLabelStudio(xml)
 
 

@@ -178,7 +178,8 @@ def test_a_better_candidate_takes_the_place_of_what_its_run_has_kept():
     made = candidate("c1", paraphrase=NEAR_LONG)
     better = screen_one(FILTER, made, rival(LONG, 0.4))
     assert better.keep
-    assert better.evidence["replaces"] == ["old"]
+    [replaced] = better.evidence["replaces"]
+    assert (replaced["match"], replaced["kind"], replaced["text"]) == ("old", "kept", LONG)
     assert screen_one(FILTER, made, rival(LONG, 0.6)).reason == "duplicate_of_kept"
     assert "replaces" not in screen_one(FILTER, made, rival("Something else.", 0.4)).evidence
 
@@ -191,7 +192,7 @@ def test_what_was_replaced_stands_in_nobodys_way():
     references = [Reference("old", middle, "kept", quality=0.5)]
     loose = Dedup(fields=("paraphrase",), near_long=0.25)
     first, second = loose.screen(wave, context(references=references, scores=scores))
-    assert first.evidence["replaces"] == ["old"]
+    assert [replaced["match"] for replaced in first.evidence["replaces"]] == ["old"]
     assert second.keep
     [alone] = loose.screen(wave[1:], context(references=references, scores=scores))
     assert alone.reason == "duplicate_of_kept"

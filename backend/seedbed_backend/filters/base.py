@@ -97,6 +97,7 @@ class Filter(BaseModel, ABC):
     "final" when it ranks a whole run (run once, at its end).
     `reasons` lists every reason code that the filter can give. `uses_sources` asks for
     `ScreenContext.sources`; `uses_scores` tells that a "candidate" filter looks at what others scored.
+    `uses_neighbours` asks for `ScreenContext.neighbours`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +108,7 @@ class Filter(BaseModel, ABC):
     scope: ClassVar[Literal["candidate", "set", "final"]] = "candidate"
     uses_sources: ClassVar[bool] = False
     uses_scores: ClassVar[bool] = False
+    uses_neighbours: ClassVar[bool] = False
 
     @property
     def expected_share(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -43,6 +43,7 @@ class Dedup(Filter):
     help = "Drops exact and near duplicates of kept, real and rejected texts, and of each other."
     reasons = ("duplicate_of_kept", "duplicate_of_real", "duplicate_of_rejected", "duplicate")
     scope = "set"
+    uses_neighbours = True
 
     fields: tuple[str, ...] = Field(min_length=1)
     # FILTERS: .70 for short bank questions; .40 has the best balanced accuracy on longer texts.
@@ -117,7 +118,7 @@ class _Wave:
         self._find(context)
         self.matches: dict[int, _Pair] = {}
         self.variants: dict[int, _Pair] = {}
-        self.replaced: defaultdict[int, list[str]] = defaultdict(list)
+        self.replaced: defaultdict[int, list[_Pair]] = defaultdict(list)
         self._settle()
 
     def decide(self, place: int, candidate: Candidate) -> Decision:
@@ -132,7 +133,7 @@ class _Wave:
             variant = self.variants[place]
             evidence["nearest"] = {**self._evidence(variant), "differs": variant.fact}
         if place in self.replaced:
-            evidence["replaces"] = sorted(self.replaced[place])
+            evidence["replaces"] = [self._evidence(pair) for pair in self.replaced[place]]
         return self.options.keep(candidate, **evidence)
 
     def _evidence(self, pair: _Pair) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class _Wave:
             else:
                 self.matches[place] = match
                 if place >= self.n_candidates:
-                    self.replaced[match.other].append(self.texts[place].id)
+                    self.replaced[match.other].append(replace(match, other=place))
             if variant is not None:
                 self.variants[place] = variant
 

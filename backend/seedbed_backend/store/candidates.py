@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -121,6 +121,49 @@ class CandidateStore(Database):
             raise NotFoundError(f"No candidate has the id {candidate_id!r}.")
         return found[0]
 
+    def candidates_by_id(self, ids: Collection[str]) -> dict[str, StoredCandidate]:
+        """Return what is there of the ids."""
+        wanted = sorted(set(ids))
+        return {
+            stored.candidate.id: stored
+            for start in range(0, len(wanted), N_IDS_PER_QUERY)
+            for stored in self._candidates(
+                [completions_table.c.id.in_(wanted[start : start + N_IDS_PER_QUERY])], None
+            )
+        }
+
+    def undecided(self, run_id: str, filters: Collection[str]) -> list[StoredCandidate]:
+        """Return a run's kept candidates on which not all of the filters have decided, by id."""
+        conditions = scope(run_id=run_id, states=("kept",))
+        return self._candidates([*conditions, _n_decisions(filters) < len(set(filters))], None)
+
+    def compared_ids(self, project_id: str, filters: Collection[str]) -> list[str]:
+        """Return the ids that new candidates must not repeat, but for trials, in no order.
+
+        Those are the survivors, and the kept ones that have been through all of the filters.
+        """
+        is_through = and_(
+            completions_table.c.state == "kept", _n_decisions(filters) == len(set(filters))
+        )
+        query = select(completions_table.c.id).where(
+            *scope(project_id=project_id, states=("kept", "survivor")),
+            or_(completions_table.c.state == "survivor", is_through),
+        )
+        with self._read() as connection:
+            return list(connection.scalars(query))
+
+    def candidate_fields(self, ids: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return the parsed fields of what is there of the ids."""
+        columns = completions_table.c
+        wanted = sorted(set(ids))
+        found: dict[str, dict[str, str]] = {}
+        with self._read() as connection:
+            for start in range(0, len(wanted), N_IDS_PER_QUERY):
+                part = columns.id.in_(wanted[start : start + N_IDS_PER_QUERY])
+                for row in connection.execute(select(columns.id, columns.fields).where(part)):
+                    found[row.id] = row.fields or {}
+        return found
+
     def judged_candidates(
         self, project_id: str, run_id: str | None = None
     ) -> list[StoredCandidate]:
@@ -141,25 +184,24 @@ class CandidateStore(Database):
             return list(connection.scalars(query))
 
     def save_decisions(
-        self, decisions: Sequence[Decision], changes: Sequence[StateChange] = ()
+        self,
+        decisions: Sequence[Decision],
+        changes: Sequence[StateChange] = (),
+        overruled: Sequence[Decision] = (),
     ) -> int:
         """Add decisions and count the new ones; a filter's first word on a candidate stays.
 
-        `changes` are the states that follow from them: both are saved, or neither.
+        But for those in `overruled`: they take the place of what the filter said before. `changes`
+        are the states that follow from all of them. All is saved, or nothing.
         """
-        rows = [
-            {
-                "candidate_id": decision.candidate_id,
-                "filter": decision.filter,
-                "keep": decision.keep,
-                "reason": decision.reason,
-                "score": None if decision.score is None else float(decision.score),
-                "evidence": dict(decision.evidence),
-            }
-            for decision in sorted(decisions, key=lambda decision: decision.candidate_id)
-        ]
+        rows = _decision_rows(decisions)
         with self._write() as connection:
             n_new = len(insert_new(connection, decisions_table, rows, decisions_table.c.seq))
+            if overruled:
+                connection.execute(
+                    _OVERRULE,
+                    [{f"new_{k}": v for k, v in r.items()} for r in _decision_rows(overruled)],
+                )
             if changes:
                 connection.execute(_SET_STATE, _state_rows(changes))
             return n_new
@@ -316,6 +358,20 @@ _SET_STATE = (
     )
 )
 
+_OVERRULE = (
+    update(decisions_table)
+    .where(
+        decisions_table.c.candidate_id == bindparam("new_candidate_id"),
+        decisions_table.c.filter == bindparam("new_filter"),
+    )
+    .values(
+        keep=bindparam("new_keep"),
+        reason=bindparam("new_reason"),
+        score=bindparam("new_score", type_=decisions_table.c.score.type),
+        evidence=bindparam("new_evidence", type_=decisions_table.c.evidence.type),
+    )
+)
+
 _SET_DRAW = (
     update(completions_table)
     .where(_IS_IT, completions_table.c.draw.is_(None))
@@ -331,6 +387,34 @@ _SET_REVIEW_TASK = (
 
 def _added(effort: Effort) -> dict[str, float]:
     return {f"more_{name}": value for name, value in asdict(effort).items()}
+
+
+def _n_decisions(filters: Collection[str]) -> ColumnElement[int]:
+    """Count the decisions of those filters on the completion of the outer query."""
+    return (
+        select(func.count())
+        .select_from(decisions_table)
+        .where(
+            decisions_table.c.candidate_id == completions_table.c.id,
+            decisions_table.c.filter.in_(sorted(set(filters))),
+        )
+        .correlate(completions_table)
+        .scalar_subquery()
+    )
+
+
+def _decision_rows(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
+    return [
+        {
+            "candidate_id": decision.candidate_id,
+            "filter": decision.filter,
+            "keep": decision.keep,
+            "reason": decision.reason,
+            "score": None if decision.score is None else float(decision.score),
+            "evidence": dict(decision.evidence),
+        }
+        for decision in sorted(decisions, key=lambda decision: decision.candidate_id)
+    ]
 
 
 def _state_rows(changes: Sequence[StateChange]) -> list[dict[str, Any]]:
