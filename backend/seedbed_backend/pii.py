@@ -99,7 +99,7 @@ _OTHER_NUMBER = re.compile(
       |art|paragraphs?|chapters?|appendix|annex|schedules?|rules?|versions?|ver|releases?|builds?
       |models?|parts?|skus?|serials?|isbn|issn|ean|gtin|upc|tracking|shipments?|parcels?|bookings?
       |reservations?|po|transactions?|receipts?|batch|lots?|items?|products?|dockets?|files?
-      |contracts?|agreements?|forms?|doi|bestell\w*|rechnungs?\w*|auftrags?\w*|kapitel|abschnitt
+      |contracts?|agreements?|forms?|doi|tables?|figures?|fig|rooms?|bestell\w*|rechnungs?\w*|auftrags?\w*|kapitel|abschnitt
       )\b|\u00a7|\bv)[\s.:#-]{0,3}
       (?:(?:confirmation|tracking|reference|serial|order|invoice)\b[\s.:#-]{0,3})?
       (?:(?:no|nr|nos|num|numbers?|ids?|codes?|ref|nummer)\b[\s.:#-]{0,3})?
@@ -176,10 +176,11 @@ _PHONE_FORM = re.compile(
     """,
     re.VERBOSE,
 )
+_LARGE_NUMBER = re.compile(r"\d{1,3}(?:[ .]\d{3})*[ .]000")
 _IP_WORDS = _words(
     word_set("""
-    ip ipv4 ipv6 address host hosts server servers subnet router gateway ping network login logged
-    dns firewall vpn client localhost adresse
+    ip ipv4 ipv6 host hosts server servers subnet router gateway ping network login logged
+    dns firewall vpn client localhost
     """)
 )
 _CARD_ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|3[068]|6")
@@ -190,7 +191,7 @@ def _is_phone(match: _Match) -> bool:
         return False
     if match.value.startswith("+"):
         return True
-    if match.is_other_number:
+    if match.is_other_number or _LARGE_NUMBER.fullmatch(match.value):
         return False
     return bool(match.is_near(_PHONE_WORDS) or _PHONE_FORM.fullmatch(match.value))
 
@@ -361,6 +362,12 @@ _URL = (
         "a plain domain",
     ),
 )
+_LOCAL = r"\w!#$%&'*+/=?^`{|}~\-"
+# Presidio's, with a local part of at most 64 characters (RFC 5321): its time grows with the length.
+_EMAIL = (
+    rf"(?<![{_LOCAL}])[{_LOCAL}](?:[{_LOCAL}.]{{0,62}}[{_LOCAL}])?"
+    r"@\w+(?:-+\w+)*(?:\.\w+(?:-+\w+)*)+\b"
+)
 _D = re.compile  # triggers
 
 
@@ -378,7 +385,9 @@ def _make_rules() -> Iterator[_Rule]:
             return _is_email_domain(pattern_text)
 
     urls = presidio.UrlRecognizer(patterns=[Pattern(name, url, 0.6) for url, name in _URL])
-    yield _Rule("EMAIL_ADDRESS", _D("@"), Email(), _always)
+    yield _Rule(
+        "EMAIL_ADDRESS", _D("@"), Email(patterns=[Pattern("mailbox", _EMAIL, 0.5)]), _always
+    )
     yield _Rule("URL", _D(r"(?i)://|www\.|\w\.[a-z]{2,5}"), urls, _always)
     yield _Rule("IBAN_CODE", _D(r"[A-Z]{2}\d{2}"), presidio.IbanRecognizer(), _always)
     yield _Rule("CREDIT_CARD", _D(r"\d(?:[ -]?\d){12}"), presidio.CreditCardRecognizer(), _is_card)
@@ -487,7 +496,10 @@ def _has_dash(match: _Match) -> bool:
 
 
 def _is_ssn(match: _Match) -> bool:
-    return not match.is_other_number and re.fullmatch(r"(?!9)\d{3}-\d{2}-\d{4}", match.value) is not None
+    return (
+        not match.is_other_number
+        and re.fullmatch(r"(?!9)\d{3}-\d{2}-\d{4}", match.value) is not None
+    )
 
 
 def _is_nif(match: _Match) -> bool:

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
 import pytest
@@ -94,10 +95,22 @@ def test_finds(text, type_, value):
         "Regulation (EU) 2016/679, rule 17a-4(b)(1), Act No. 118/2019, 5 @ 3 EUR, git@v1.2",
         "12345678 rows, 123 456 789 inhabitants, 1.800.000,00 in 2023, 2024 and 2025",
         "Mr. Smith, member since 2019, pays by account.",
+        "Mobile payments grew from 120 000 000 to 340 000 000 users, see Table 2.3.4.25.",
+        "Balance 12 345 678,90 EUR; case 1:18-cv-02345; CAS 50-00-0; patent EP 1 234 567 B1",
     ],
 )
 def test_keeps_the_hands_off(text):
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a.b.c." * 1000 + "@", "1 " * 3000, "1.2." * 1500, "www." * 1500, "+1 (" * 1500, "12:" * 2000],
+)
+def test_no_text_takes_long(text):
+    started = time.perf_counter()
+    find(text, has_names=True)
+    assert time.perf_counter() - started < 2
 
 
 def test_every_type_is_listed_once_and_has_an_example_here():
