@@ -217,18 +217,15 @@ def _is_card(match: _Match) -> bool:
     return bool(is_issued) and not match.is_other_number
 
 
-def _is_email_domain(pattern_text: str) -> bool:
-    """Tell whether an address ends in a name and not in a number.
+def _is_mailbox(value: str) -> bool:
+    """Tell whether an address names somebody and ends in a name, not in a number.
 
     Presidio's own check would fetch the list of public suffixes, which lacks the domains of
     internal networks.
     """
-    last = pattern_text.rpartition(".")[2]
-    return len(last) >= 2 and (last.isalpha() or last.startswith("xn--"))
-
-
-def _has_separators(match: _Match) -> bool:
-    return not match.is_other_number and any(c in "-+ " for c in match.value)
+    last = value.rpartition(".")[2]
+    is_named = any(c.isalnum() for c in value.partition("@")[0])
+    return is_named and len(last) >= 2 and (last.isalpha() or last.startswith("xn--"))
 
 
 def _is_upper(match: _Match) -> bool:
@@ -382,7 +379,7 @@ def _make_rules() -> Iterator[_Rule]:
 
     class Email(presidio.EmailRecognizer):
         def validate_result(self, pattern_text: str) -> bool:
-            return _is_email_domain(pattern_text)
+            return _is_mailbox(pattern_text)
 
     urls = presidio.UrlRecognizer(patterns=[Pattern(name, url, 0.6) for url, name in _URL])
     yield _Rule(

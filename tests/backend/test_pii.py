@@ -92,7 +92,7 @@ def test_finds(text, type_, value):
         "Blood pressure 120/80, pulse 72, haemoglobin 13.2 g/dl on 2024/03/04.",
         "Call within 24 hours of 15 March 2024. Phone charges: 1200 EUR.",
         "Card 4111 1111 1111 1112 and DE89 3704 0044 0532 0130 01 have wrong checksums.",
-        "Regulation (EU) 2016/679, rule 17a-4(b)(1), Act No. 118/2019, 5 @ 3 EUR, git@v1.2",
+        "Regulation (EU) 2016/679, rule 17a-4(b)(1), Act No. 118/2019, 5 @ 3 EUR, git@v1.2, .+@acme.com",
         "12345678 rows, 123 456 789 inhabitants, 1.800.000,00 in 2023, 2024 and 2025",
         "Mr. Smith, member since 2019, pays by account.",
         "Mobile payments grew from 120 000 000 to 340 000 000 users, see Table 2.3.4.25.",
