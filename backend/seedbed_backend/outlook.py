@@ -40,6 +40,11 @@ def final_share(recipe: Recipe) -> float:
     return math.prod(f.expected_share for f in configure(recipe) if f.scope == "final")
 
 
+def final_filters(recipe: Recipe) -> frozenset[str]:
+    """Name the filters that rank a whole run."""
+    return frozenset(f.name for f in configure(recipe) if f.scope == "final")
+
+
 def goal(recipe: Recipe, target: int, budget: int) -> Goal:
     """Return what a run under this recipe is to reach."""
     return Goal(target, budget, recipe.over_generation, final_share(recipe))
@@ -52,7 +57,7 @@ def observed(store: Store, run: Run, recipe: Recipe, until_wave: int | None = No
     """
     if until_wave is None:
         until_wave = run.wave - (run.state in {"generating", "failed"})
-    final = {f.name for f in configure(recipe) if f.scope == "final"}
+    final = final_filters(recipe)
     progress = Progress()
     for wave in range(1, until_wave + 1):
         funnel = store.funnel(run_id=run.id, wave=wave)

@@ -183,22 +183,25 @@ def spread(
     source_ids: Sequence[str],
     n_done: Mapping[str, int],
     per_source: int = 1,
+    by_group: Mapping[str, int] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> list[Batch]:
     """Deal attempts over the sources, so that their totals are as even as can be; cut into batches.
 
     They are dealt `per_source` at a time. `n_done` counts the completions that each source has
     already had in this run, so that indices go on from there. Who comes first is a seeded shuffle.
+    With `by_group`, so many go to the sources of each group, evenly within it; `groups` maps
+    sources to groups.
     """
     order = list(source_ids)
     random.Random(content_id(run_id, wave)).shuffle(order)  # noqa: S311 - reproducible, not secret
-    totals = [(n_done.get(source, 0), place) for place, source in enumerate(order)]
-    heapq.heapify(totals)
     counts = dict.fromkeys(order, 0)
-    for start in range(0, n_attempts, per_source):
-        n = min(per_source, n_attempts - start)
-        total, place = totals[0]
-        heapq.heapreplace(totals, (total + n, place))
-        counts[order[place]] += n
+    if by_group and groups:
+        for group, n in by_group.items():
+            members = [source for source in order if groups[source] == group]
+            counts |= _dealt(members, n, n_done, per_source)
+    else:
+        counts |= _dealt(order, n_attempts, n_done, per_source)
     parts: list[list[tuple[str, int, int]]] = [[] for _ in range(n_batches(n_attempts))]
     n_dealt = 0
     for item in _pieces(source_ids, counts, n_done, math.ceil(n_attempts / len(parts))):
@@ -209,6 +212,21 @@ def spread(
         for number, items in enumerate(parts)
         if items
     ]
+
+
+def _dealt(
+    order: Sequence[str], n_attempts: int, n_done: Mapping[str, int], per_source: int
+) -> dict[str, int]:
+    """Deal attempts to those that have had fewest; the first in order where that is equal."""
+    totals = [(n_done.get(source, 0), place) for place, source in enumerate(order)]
+    heapq.heapify(totals)
+    counts = dict.fromkeys(order, 0)
+    for start in range(0, n_attempts, per_source):
+        n = min(per_source, n_attempts - start)
+        total, place = totals[0]
+        heapq.heapreplace(totals, (total + n, place))
+        counts[order[place]] += n
+    return counts
 
 
 def n_batches(n_attempts: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from seedbed.errors import SourceError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask, content_id
-from seedbed_backend import fitting, judging, outlook, planner, queues
+from seedbed_backend import balance, fitting, judging, outlook, planner, queues
 from seedbed_backend.services import Services
 from seedbed_backend.store import Batch, BatchState, Project, Run, RunKind
 
@@ -111,9 +111,18 @@ def queue_wave(
     sources = store.run_sources(run.id) or dict.fromkeys(store.source_groups(run.project_id), 0)
     source_ids = [source_id for source_id, excess in sources.items() if not excess]
     n_attempts, per_source = run.budget, 1
+    by_group: dict[str, int] = {}
     if run.kind != "trial":
         goal = outlook.goal(recipe, run.target, run.budget)
-        n_attempts = planner.wave_size(goal, outlook.observed(store, run, recipe, run.wave))
+        progress = outlook.observed(store, run, recipe, run.wave)
+        labels = balance.states(store, run, recipe, source_ids, outlook.final_filters(recipe))
+        needs = balance.needs(labels, goal)
+        if needs:
+            progress = balance.counted(needs, progress)
+        n_attempts = planner.wave_size(goal, progress)
+        by_group = balance.allot(n_attempts, needs)
+        if needs:
+            n_attempts = sum(by_group.values())
         per_source = 1 if run.wave else planner.warm_up_share(goal, len(source_ids))
     if not n_attempts:
         return []
@@ -124,6 +133,8 @@ def queue_wave(
         source_ids=source_ids,
         n_done=done,
         per_source=per_source,
+        by_group=by_group,
+        groups=store.source_groups(run.project_id) if by_group else {},
     )
     store.add_batches(batches)
     store.update_run(run.id, wave=run.wave + 1)

@@ -47,6 +47,21 @@ class AggregateStore(Database):
         with self._read() as connection:
             return [PlaceCount(*row) for row in connection.execute(query)]
 
+    def group_places(self, run_id: str) -> dict[str, dict[tuple[str, str], int]]:
+        """Count a run's attempts by source group, and in each by (state, stage)."""
+        query = (
+            select(sources_table.c.group_name, _COLUMNS.state, _COLUMNS.stage, func.count())
+            .select_from(completions_table)
+            .join(sources_table, _OF_SOURCE)
+            .where(*scope(run_id))
+            .group_by(sources_table.c.group_name, _COLUMNS.state, _COLUMNS.stage)
+        )
+        found: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+        with self._read() as connection:
+            for group, state, stage, n in connection.execute(query):
+                found[group][state, stage] = n
+        return found
+
     def hardest_sources(
         self,
         by: Literal["group", "source"],
