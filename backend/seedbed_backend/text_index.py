@@ -157,7 +157,8 @@ class TextIndex:
         """Read what `save` wrote; None where it is missing, damaged, or of another fingerprint."""
         header = json.dumps({"format": FORMAT, **fingerprint}, sort_keys=True)
         try:
-            with np.load(path, allow_pickle=False) as stored:  # its checksums find damage
+            # Its checksums find damage.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 if stored["header"].tobytes() != header.encode():
                     return None
                 ids = [id_.decode() for id_ in stored["ids"].tolist()]
