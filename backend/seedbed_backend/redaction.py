@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from seedbed.records import Decision
 from seedbed_backend.store import StoredCandidate
 
 FILTER_NAME = "privacy"
@@ -50,6 +51,23 @@ def moved(stored: StoredCandidate, field: str, span: tuple[int, int]) -> tuple[i
         elif place["start"] < span[1]:
             end += place["end"] - span[1] + growth
     return start, end
+
+
+def as_shown(stored: StoredCandidate, said: Sequence[Decision]) -> list[Decision]:
+    """Return new decisions with the replacements with which a published candidate was shown.
+
+    Its review task stays as it is, and the verdict on it is read against that.
+    """
+    if stored.review_task is None:
+        return list(said)
+    old = stored.evidence.get(FILTER_NAME, {})
+    shown = {key: old.get(key, []) for key in ("found", "source")}
+    new = [
+        replace(d, evidence={**d.evidence, **shown}) if d.filter == FILTER_NAME else d for d in said
+    ]
+    if any(shown.values()) and not any(d.filter == FILTER_NAME for d in said):
+        new.append(Decision(stored.candidate.id, FILTER_NAME, True, evidence=shown))
+    return new
 
 
 def _filled(fields: Mapping[str, str], places: Sequence[Mapping[str, Any]]) -> dict[str, str]:

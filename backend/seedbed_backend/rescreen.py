@@ -19,7 +19,7 @@ from seedbed import labeling
 from seedbed.errors import NotFoundError, RecipeError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Candidate, Decision
-from seedbed_backend import judging, neighbours, publishing, screening, verdicts
+from seedbed_backend import judging, neighbours, publishing, redaction, screening, verdicts
 from seedbed_backend.audit import record
 from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
 from seedbed_backend.outlook import SCREENING_KEYS
@@ -270,7 +270,7 @@ class _Work:
             id_ = stored.candidate.id
             if stored.stage == "format":
                 continue
-            said = self.said[id_]
+            said = redaction.as_shown(stored, self.said[id_])
             last = next((d for d in said if not d.keep), said[-1] if said else None)
             if id_ in survives or is_pinned(stored):
                 score = self.quality.get(id_)
