@@ -83,6 +83,59 @@ class BackendClient:
         """Describe what a trial found."""
         return self._call("GET", f"trials/{_quoted(run)}")
 
+    def start_seeds(self, project: str, n: int) -> dict[str, Any]:
+        """Start a selection of `n` seeds from the project's sources."""
+        return self._call("POST", f"projects/{_quoted(project)}/seeds", {"n": n})
+
+    def seeds(self, project: str, selection: str) -> dict[str, Any]:
+        """Describe a selection of seeds; `result` is there once its `state` is done."""
+        return self._call("GET", f"projects/{_quoted(project)}/seeds/{_quoted(selection)}")
+
+    def techniques(self) -> list[dict[str, Any]]:
+        """Return the funnel of every technique, over all projects."""
+        found: list[dict[str, Any]] = self._call("GET", "report")["techniques"]
+        return found
+
+    def report(self, project: str, run: str | None = None) -> dict[str, Any]:
+        """Return a project's counts, or one run's, with the newest findings under `analysis`."""
+        query = f"?run={_quoted(run)}" if run else ""
+        return self._call("GET", f"projects/{_quoted(project)}/report{query}")
+
+    def start_findings(self, project: str, run: str | None = None) -> dict[str, Any]:
+        """Let a filter worker look at the whole set; return the analysis, done where it is known."""
+        return self._call("POST", f"projects/{_quoted(project)}/report", {"run": run})
+
+    def analysis(self, analysis: str) -> dict[str, Any]:
+        """Describe an analysis; `result` is there once its `state` is done."""
+        return self._call("GET", f"analyses/{_quoted(analysis)}")
+
+    def picture(self, analysis: str) -> str:
+        """Return an analysis's picture as SVG. Raises NotFoundError where it has none."""
+        return self._request("GET", f"analyses/{_quoted(analysis)}/picture").text
+
+    def candidate(self, candidate: str) -> dict[str, Any]:
+        """Explain one candidate, by its id or the beginning of it."""
+        return self._call("GET", f"candidates/{_quoted(candidate)}")
+
+    def start_rescreen(
+        self,
+        project: str,
+        *,
+        changes: Mapping[str, Any] | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        run: str | None = None,
+        apply: bool = False,
+    ) -> dict[str, Any]:
+        """Start a re-screening with changes to the recipe, or with the settings of another one."""
+        body = {"changes": dict(changes or {}), "run": run, "apply": apply}
+        if recipe is not None:
+            body["recipe"] = dict(recipe)
+        return self._call("POST", f"projects/{_quoted(project)}/rescreen", body)
+
+    def calibrate(self, project: str, target: float) -> dict[str, Any]:
+        """Say what the project's verdicts teach about its scores."""
+        return self._call("POST", f"projects/{_quoted(project)}/calibrate", {"target": target})
+
     def run(self, run: str) -> dict[str, Any]:
         """Describe a run."""
         return self._call("GET", f"runs/{_quoted(run)}")
@@ -103,6 +156,16 @@ class BackendClient:
     def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
+        response = self._request(method, path, body)
+        answer = _json(response)
+        if not isinstance(answer, dict):
+            raise self._no_json(response)
+        return answer
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
+        """Call, and turn every refusal into the error that its body describes."""
         try:
             response = self._http.request(method, path, json=body)
         except httpx.HTTPError as exc:
@@ -111,23 +174,30 @@ class BackendClient:
                 hint="Start it with `seedbed up`, or set SEEDBED_URL.",
                 retryable=True,
             ) from exc
-        try:
-            answer: Any = response.json()
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise BackendError(
-                f"{self.url} answered {response.status_code} and no JSON.",
-                hint="Is SEEDBED_URL the address of Seedbed's server?",
-            )
         if response.is_success:
-            return answer
+            return response
+        answer = _json(response)
+        if not isinstance(answer, dict):
+            raise self._no_json(response)
         message, hint = str(answer.get("error", "")), str(answer.get("hint", ""))
         if response.status_code == 404:
             raise NotFoundError(message, hint=hint)
         if response.status_code < 500:
             raise UserError(message, hint=hint)
         raise BackendError(message, hint=hint)
+
+    def _no_json(self, response: httpx.Response) -> BackendError:
+        return BackendError(
+            f"{self.url} answered {response.status_code} and no JSON.",
+            hint="Is SEEDBED_URL the address of Seedbed's server?",
+        )
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
 
 
 def _quoted(name: str) -> str:
