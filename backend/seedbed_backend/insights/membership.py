@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.records import content_id
 from seedbed.review import wilson_interval
 from seedbed_backend.filters.base import Encoder
 from seedbed_backend.insights.base import Finding, Insight, ReportData
+from seedbed_backend.insights.sets import real_text, sample, synthetic_text
 from seedbed_backend.text import sentences
 
 MAX_ROWS = 1500
@@ -127,27 +127,30 @@ def _ratio(a: float, b: float) -> float | None:
 
 
 def _synthetic_rows(data: ReportData) -> list[_Row]:
-    spec = data.recipe.spec
-    # Of several fields the last: the answer, the text that is most like a sentence of the source.
-    fields = spec.dedup_fields if spec.real_field else spec.dedup_fields[-1:]
-    rows = [_Row(s.candidate.text(fields), s.candidate.source.id) for s in data.survivors]
+    recipe = data.recipe
+    rows = []
+    for candidate in (stored.candidate for stored in data.survivors):
+        if recipe.spec.real_field:
+            text = synthetic_text(recipe, candidate)
+        else:  # of several fields the last: the answer, which is most like a sentence of the source
+            text = candidate.text(recipe.spec.dedup_fields[-1:])
+        rows.append(_Row(text, candidate.source.id))
     return [row for row in rows if row.text.strip()]
 
 
 def _real_rows(data: ReportData) -> list[_Row]:
-    spec = data.recipe.spec
+    recipe = data.recipe
     rows = []
     for source in data.sources:
-        text = source.fields.get(spec.real_field or spec.text_field, "")
-        parts = [text] if spec.real_field else [text[start:end] for start, end in sentences(text)]
+        text = real_text(recipe, source)
+        is_row = bool(recipe.spec.real_field)
+        parts = [text] if is_row else [text[start:end] for start, end in sentences(text)]
         rows += [_Row(part, source.id) for part in parts if part.strip()]
     return rows
 
 
-def _sample(rows: Sequence[_Row]) -> list[_Row]:
-    if len(rows) <= MAX_ROWS:
-        return list(rows)
-    return sorted(rows, key=lambda row: content_id("membership", row.text))[:MAX_ROWS]
+def _sample(rows: Sequence[_Row]) -> Sequence[_Row]:
+    return sample(rows, [row.text for row in rows], MAX_ROWS)
 
 
 class _Space:
