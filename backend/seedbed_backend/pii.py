@@ -22,7 +22,13 @@ PERSON = "PERSON"
 TYPES = (
     *("EMAIL_ADDRESS", "PHONE_NUMBER", "IBAN_CODE", "CREDIT_CARD", "ACCOUNT_NUMBER", "CRYPTO"),
     *("IP_ADDRESS", "MAC_ADDRESS", "URL", "DATE_OF_BIRTH", "PASSPORT", "DRIVER_LICENSE"),
-    *("NATIONAL_ID", "HEALTH_INSURANCE_ID", "MEDICAL_RECORD_NUMBER", "MEDICAL_LICENSE"),
+    *(
+        "NATIONAL_ID",
+        "PERSONAL_NUMBER",
+        "HEALTH_INSURANCE_ID",
+        "MEDICAL_RECORD_NUMBER",
+        "MEDICAL_LICENSE",
+    ),
     *("US_SSN", "US_ITIN", "US_MBI", "US_NPI", "UK_NHS", "UK_NINO", "UK_DRIVING_LICENCE"),
     *("DE_TAX_ID", "DE_SOCIAL_SECURITY", "DE_HEALTH_INSURANCE", "FR_NIR", "IT_FISCAL_CODE"),
     *("ES_NIF", "ES_NIE", "CA_SIN", "AU_TFN", "AU_MEDICARE", "IN_AADHAAR", "IN_PAN"),
@@ -163,8 +169,8 @@ def _words(words: Iterable[str]) -> re.Pattern[str]:
 _PHONE_WORDS = _words(
     word_set("""
     phone telephone tel mobile cell cellphone call calls called calling dial fax sms reach contact
-    hotline helpline whatsapp ring rufnummer telefon telefonnummer telefax handy anrufen anruf mobil
-    tél téléphone portable appeler appelez teléfono móvil llame llamar telefono cellulare chiamare
+    hotline helpline whatsapp ring rufnummer telefon telefonnummer telefax handy handynummer mobilnummer
+    anrufen anruf rufen mobil tél téléphone portable appeler appelez teléfono móvil llame llamar telefono cellulare chiamare
     chiami telefoon bellen
     """)
 )
@@ -269,6 +275,7 @@ _NUMBER_WORD = (
 )
 _JOINT = r"[\s.:#=-]{0,3}(?:(?:is|was|are|ist|lautet|est|es|\u00e8)[\s:]{1,3})?(?:ending\sin\s)?"
 _CODE = r"(?=(?:[A-Z-]*\d){4})[A-Z0-9](?:[A-Z0-9]|-(?=[A-Z0-9])){3,19}(?![A-Z0-9])"
+_GROUPED = r"\d{1,4}(?:[ ]\d{2,5}){2,7}(?![ ]?\d)"
 _ACCOUNT = rf"(?!{_DATE})\d(?:[ -]?\d){{5,16}}(?!\d)"
 
 
@@ -317,11 +324,19 @@ _LABELS: Mapping[str, tuple[_Label, ...]] = {
     "NATIONAL_ID": (
         _Label(
             r"ssn|social\ssecurity|national\sinsurance|social\sinsurance|personalausweis|"
-            r"ausweisnummer|sozialversicherungsnummer|steuer-?id|s\u00e9curit\u00e9\ssociale|"
+            r"ausweisnummer|sozialversicherungsnummer|steuer-?id(?:entifikationsnummer)?|s\u00e9curit\u00e9\ssociale|"
             r"carte\sd'identit\u00e9|dni|nif|nie|codice\sfiscale|carta\sd'identit\u00e0|aadhaar|pesel|"
-            r"bsn|tax(?:payer)?\sid(?:entification)?|identity\scard|id\scard|national\sid"
+            r"bsn|tax(?:payer)?\sid(?:entification)?|identity\scard|id\scard|national\sid",
+            rf"(?:{_CODE}|{_GROUPED})",
         ),
         _Label(r"national\sidentity|identity|citizen", needs_number_word=True),
+    ),
+    "PERSONAL_NUMBER": (
+        _Label(
+            r"customer|client|employee|staff|personnel|student|kunden|personal|mitarbeiter|matrikel",
+            needs_number_word=True,
+        ),
+        _Label(r"kundennummer|personalnummer|matrikelnummer|num\u00e9ro\sclient"),
     ),
     "HEALTH_INSURANCE_ID": (
         _Label(

@@ -39,6 +39,10 @@ def found(text, **options):
         ("Passport number: 533401529", "PASSPORT", "533401529"),
         ("driver's license number D1234567", "DRIVER_LICENSE", "D1234567"),
         ("Personalausweis Nr. L01X00T471", "NATIONAL_ID", "L01X00T471"),
+        ("Steueridentifikationsnummer 12 345 678 901", "NATIONAL_ID", "12 345 678 901"),
+        ("Her employee number is 448812.", "PERSONAL_NUMBER", "448812"),
+        ("Kundennummer: K-2291847", "PERSONAL_NUMBER", "K-2291847"),
+        ("Meine Handynummer ist 0171-1234567.", "PHONE_NUMBER", "0171-1234567"),
         ("Member ID: XYZ-1029384", "HEALTH_INSURANCE_ID", "XYZ-1029384"),
         ("MRN: 00482913", "MEDICAL_RECORD_NUMBER", "00482913"),
         ("The patient ID is 77-20381.", "MEDICAL_RECORD_NUMBER", "77-20381"),
@@ -96,6 +100,7 @@ def test_finds(text, type_, value):
         "12345678 rows, 123 456 789 inhabitants, 1.800.000,00 in 2023, 2024 and 2025",
         "Mr. Smith, member since 2019, pays by account.",
         "Mobile payments grew from 120 000 000 to 340 000 000 users, see Table 2.3.4.25.",
+        "The customer number is on the bill. Client number 12. Personal no. 3 of 4 staff.",
         "Balance 12 345 678,90 EUR; case 1:18-cv-02345; CAS 50-00-0; patent EP 1 234 567 B1",
     ],
 )
