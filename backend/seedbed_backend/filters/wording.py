@@ -9,7 +9,7 @@ from seedbed_backend.text import stem, word_set, words
 # Words that report, connect or frame what is said; a retelling may add them without adding a fact.
 LIGHT = word_set(
     """
-    able accord according account achieve across act actual actually add additional address agree aim allow
+    able accord according achieve across act actual actually add additional address agree aim allow
     along already also although always among amount another answer anyone anything apart appear
     approach approximately area around article aspect assist associated author available aware base
     based become believe best better bring call case cause certain clear clearly come common
@@ -23,7 +23,7 @@ LIGHT = word_set(
     initially instead intend interest interested introduce involve issue item just keep key kind
     know known large later lead learn likely list look main mainly make makes making manage many mean
     means mention mentions method move much multiple name named near nearly need new next note noted
-    notes number obtain occur offer often one order others overall particular particularly passage
+    notes number obtain occur offer often one others overall particular particularly passage
     people perform person perhaps place play point possible possibly potential potentially present
     previous primarily problem process produce propose proposes provide provided provides put quite
     range reach rather reason receive recommend refer refers regard regarding relate related remain
@@ -255,10 +255,28 @@ def is_answer_word(word: str) -> bool:
     return word in _ANSWERS or word.endswith("n't")
 
 
+_SUFFIXES = (
+    *("ization", "isation", "ation", "ition", "ment", "ness", "ship", "ativ", "itiv", "less"),
+    *("anc", "enc", "abl", "ibl", "alit", "ilit", "ion", "ful", "ous", "ant", "ent"),
+    *("iv", "it", "al", "ic", "or", "er", "iz", "is"),
+)
+"""What derives one word from another, as it stands after `stem`; longer ones first."""
+
+
+@lru_cache(maxsize=8192)
+def root(stemmed: str) -> str:
+    """Cut derivations, so that "insured" meets "insurance"; four letters stay."""
+    for _ in range(3):
+        for suffix in _SUFFIXES:
+            if stemmed.endswith(suffix) and len(stemmed) - len(suffix) >= 4:
+                stemmed = stemmed[: -len(suffix)]
+                break
+    # "running" meets "runs".
+    return stemmed[:-1] if len(stemmed) > 3 and stemmed[-1] == stemmed[-2] else stemmed
+
+
 @lru_cache(maxsize=8192)
 def keys(stemmed: str) -> tuple[str, ...]:
-    """Return what a stem can be matched by: itself, its groups of synonyms, its first letters."""
+    """Return what a stem can be matched by: itself, its groups of synonyms, its root."""
     groups = [f"#{group}" for group in sorted(_GROUP_OF.get(stemmed, ()))]
-    # "insured" and "insurance", "represent" and "representative".
-    root = [f"{stemmed[:5]}~"] if len(stemmed) >= 6 and stemmed.isalpha() else []
-    return (stemmed, *groups, *root)
+    return (stemmed, *groups, f"{root(stemmed)}~")
