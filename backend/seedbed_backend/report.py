@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from seedbed import review
-from seedbed.recipe import parse
-from seedbed_backend import judging, outlook
-from seedbed_backend.store import Funnel, Project, Run, Store
+from seedbed.recipe import Recipe, parse
+from seedbed_backend import judging, outlook, redaction
+from seedbed_backend.filters import filters
+from seedbed_backend.store import (
+    FilterCount,
+    Funnel,
+    PlaceCount,
+    Project,
+    Run,
+    SourceCount,
+    Store,
+    StoredCandidate,
+)
 
 N_RUNS = 5
 """How many of a project's newest runs are described."""
+
+MIN_SEEN = 50
+MAX_DROPPED_FRACTION = 0.8
+"""A filter that saw at least 50 is flagged where it dropped more than 80 %, or none."""
+
+MIN_ATTEMPTS = 3
+"""A source or group with fewer attempts is not called hard."""
+
+EXAMPLE_LENGTH = 200
 
 
 def project_summary(store: Store, project: Project, n_workers: int = 1) -> dict[str, Any]:
@@ -19,10 +39,7 @@ def project_summary(store: Store, project: Project, n_workers: int = 1) -> dict[
     `warm_ups` are those that no run has taken over yet. Trials are not shown.
     """
     recipe = parse(project.recipe)
-    verdicts = store.verdict_counts(project.id)
-    n_accepted = verdicts.get("ACCEPTED", 0) + verdicts.get("FIXED", 0)
-    n_judged = sum(verdicts.values())
-    low, high = review.wilson_interval(n_accepted, n_judged)
+    accepted = acceptance(store, project, recipe)
     url = project.label_studio_url
     return {
         "id": project.id,
@@ -37,14 +54,8 @@ def project_summary(store: Store, project: Project, n_workers: int = 1) -> dict[
         "review_url": f"{url}/projects/{project.review_project}/data",
         "n_sources": store.count_sources(project.id),
         "funnel": funnel_dict(store.funnel(project_id=project.id)),
-        "verdicts": verdicts,
-        "acceptance": {
-            "n_judged": n_judged,
-            "rate": n_accepted / n_judged if n_judged else None,
-            "low": low,
-            "high": high,
-            "target": recipe.acceptance_target,
-        },
+        "verdicts": accepted.pop("verdicts"),
+        "acceptance": accepted,
         "runs": _summaries(store, project, "run", n_workers),
         "warm_ups": _summaries(store, project, "warm_up", n_workers),
     }
@@ -94,6 +105,197 @@ def judge_counts(store: Store, run_id: str) -> dict[str, int]:
     """Count what the judge looked at, and what it gave no usable answer on, which was kept."""
     n_judged, n_without = store.count_decisions(run_id, judging.NAME)
     return {"n_judged": n_judged, "n_no_verdict": n_without}
+
+
+def full_report(store: Store, project: Project, run: Run | None = None) -> dict[str, Any]:
+    """Return the report on a project or on one of its runs: counts made by the database.
+
+    Funnel by stage and reason with examples, by source and group, filter by filter with score
+    histograms and flags, what the textbook window would keep, and verdicts.
+    """
+    recipe = outlook.recipe_of(store, run) if run else parse(project.recipe)
+    run_id = run.id if run else None
+    funnel = store.funnel(run_id=run_id, project_id=project.id)
+    found = store.examples_by_reason(project.id, run_id)
+    known = store.candidates_by_id({each.id for each in found})
+    examples: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in found:
+        shown = _example(known[each.id], recipe)
+        examples.setdefault((each.stage, each.reason), []).append(shown)
+    counts = store.filter_counts(project.id, run_id)
+    n_groups, groups = store.hardest_sources(
+        "group", project_id=project.id, run_id=run_id, n_least=MIN_ATTEMPTS
+    )
+    n_sources, sources = store.hardest_sources(
+        "source", project_id=project.id, run_id=run_id, n_least=MIN_ATTEMPTS
+    )
+    texts = {s.id: s for s in store.sources(project.id, [each.key for each in sources])}
+    return {
+        "project": {"id": project.id, "name": project.name, "technique": project.technique},
+        "run": run_id,
+        "recipe_hash": recipe.hash,
+        "funnel": {
+            **funnel_dict(funnel),
+            "dropped": [
+                {
+                    "stage": row.stage,
+                    "reason": row.reason,
+                    "n": row.n,
+                    "examples": examples.get((row.stage, row.reason), []),
+                }
+                for row in sorted(funnel.rows, key=lambda row: _running_order(recipe, row.stage))
+            ],
+        },
+        "survival": outlook.survival(funnel, recipe),
+        "groups": {"n": n_groups, "hardest": [_source_row(each) for each in groups]},
+        "sources": {
+            "n": n_sources,
+            "hardest": [
+                _source_row(each)
+                | {"text": _shortened(texts[each.key].fields[recipe.spec.text_field])}
+                for each in sources
+            ],
+        },
+        "filters": [_filter_row(each) for each in _in_order(counts, recipe)],
+        "flags": flags(counts),
+        "window": window(store, project.id, run_id),
+        "acceptance": acceptance(store, project, recipe),
+    }
+
+
+def technique_report(store: Store) -> list[dict[str, Any]]:
+    """Return the funnel of every technique over all projects."""
+    places: dict[str, list[PlaceCount]] = {}
+    for place in store.funnel_by_technique():
+        places.setdefault(place.technique, []).append(place)
+    return [
+        {
+            "technique": technique,
+            "n_attempts": sum(p.n for p in found),
+            "n_pending": sum(p.n for p in found if p.state in {"pending", "kept"}),
+            "n_survivors": sum(p.n for p in found if p.state == "survivor"),
+            "dropped": [
+                {"stage": p.stage, "reason": p.reason, "n": p.n}
+                for p in sorted(found, key=lambda p: (-p.n, p.stage, p.reason))
+                if p.state == "dropped"
+            ],
+        }
+        for technique, found in sorted(places.items())
+    ]
+
+
+def flags(counts: Sequence[FilterCount]) -> list[dict[str, Any]]:
+    """Name the filters that dropped more than 80 %, or none, of at least 50 that they saw.
+
+    The "final" ones, which keep a set share, are left out.
+    """
+    found = []
+    for count in counts:
+        variant = filters().get(count.filter)
+        if count.n_seen < MIN_SEEN or (variant and variant.scope == "final"):
+            continue
+        if count.n_dropped / count.n_seen > MAX_DROPPED_FRACTION:
+            what = f"{count.filter} dropped {count.n_dropped} of the {count.n_seen} it saw"
+            advice = "Look at its examples: the threshold, the prompt or the sources may not fit."
+            found.append(
+                {"filter": count.filter, "kind": "drops_most", "text": f"{what}. {advice}"}
+            )
+        elif not count.n_dropped:
+            what = f"{count.filter} dropped none of the {count.n_seen} it saw"
+            advice = "It may be superfluous here, or set too loosely."
+            found.append(
+                {"filter": count.filter, "kind": "drops_none", "text": f"{what}. {advice}"}
+            )
+    return found
+
+
+def window(store: Store, project_id: str, run_id: str | None = None) -> dict[str, int] | None:
+    """Compare the filter `similarity` with the textbook window (cosine 0.70 to 0.90 alone).
+
+    Counts over what reached it, or None where no decision tells.
+    """
+    counts = store.evidence_flags(project_id, "similarity", "in_window", run_id)
+    if not counts:
+        return None
+    return {
+        "n": sum(counts.values()),
+        "n_kept": counts.get((True, True), 0) + counts.get((True, False), 0),
+        "n_in_window": counts.get((True, True), 0) + counts.get((False, True), 0),
+        "n_both": counts.get((True, True), 0),
+    }
+
+
+def acceptance(store: Store, project: Project, recipe: Recipe) -> dict[str, Any]:
+    """Return the acceptance rate so far with its 95 % Wilson interval."""
+    verdicts = store.verdict_counts(project.id)
+    n_judged = sum(verdicts.values())
+    n_accepted = n_judged - verdicts["REJECTED"]
+    low, high = review.wilson_interval(n_accepted, n_judged)
+    return {
+        "n_judged": n_judged,
+        "verdicts": verdicts,
+        "rate": n_accepted / n_judged if n_judged else None,
+        "low": low,
+        "high": high,
+        "target": recipe.acceptance_target,
+    }
+
+
+def _running_order(recipe: Recipe, stage: str) -> int:
+    order = outlook.stages(recipe)
+    return order.index(stage) if stage in order else len(order)
+
+
+def _in_order(counts: Sequence[FilterCount], recipe: Recipe) -> list[FilterCount]:
+    return sorted(counts, key=lambda count: _running_order(recipe, count.filter))
+
+
+def _filter_row(count: FilterCount) -> dict[str, Any]:
+    variant = filters().get(count.filter)
+    return {
+        "filter": count.filter,
+        "help": variant.help if variant else "A larger model's grades." * (count.filter == "judge"),
+        "n_seen": count.n_seen,
+        "n_dropped": count.n_dropped,
+        "n_scored": count.n_scored,
+        "kept_scores": list(count.kept_scores),
+        "dropped_scores": list(count.dropped_scores),
+    }
+
+
+def _source_row(count: SourceCount) -> dict[str, Any]:
+    worst = count.worst
+    return {
+        "id": count.key,
+        "group": count.group,
+        "task": count.label_studio_task,
+        "n_attempts": count.n_attempts,
+        "n_dropped": count.n_dropped,
+        "n_survivors": count.n_survivors,
+        "worst": {"stage": worst.stage, "reason": worst.reason, "n": worst.n} if worst else None,
+    }
+
+
+def _example(stored: StoredCandidate, recipe: Recipe) -> dict[str, Any]:
+    """Show a candidate as reviewers would see it; what was dropped for its personal data, not at all."""
+    outputs = [f.name for f in recipe.spec.output_fields]
+    fields = redaction.redacted(stored).candidate.fields
+    if stored.stage == redaction.FILTER_NAME:
+        text = "(not shown here, because of its personal data)"
+    elif fields:
+        text = " | ".join(fields[name] for name in outputs if fields.get(name))
+    else:
+        text = stored.completion.text
+    return {
+        "id": stored.candidate.id,
+        "source": stored.candidate.source.id,
+        "text": _shortened(text),
+    }
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= EXAMPLE_LENGTH else f"{text[: EXAMPLE_LENGTH - 1]}…"
 
 
 def _summaries(store: Store, project: Project, kind: str, n_workers: int) -> list[dict[str, Any]]:

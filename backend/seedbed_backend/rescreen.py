@@ -271,14 +271,15 @@ class _Work:
             if stored.stage == "format":
                 continue
             said = redaction.as_shown(stored, self.said[id_])
-            last = next((d for d in said if not d.keep), said[-1] if said else None)
+            dropped = next((decision for decision in said if not decision.keep), None)
             if id_ in survives or is_pinned(stored):
                 score = self.quality.get(id_)
                 score = stored.score if score is None else score
                 made.append(Rescreened(id_, said, "survivor", score=score))
-            elif last is not None:
-                score = last.score if last.score is not None else self.quality.get(id_)
-                made.append(Rescreened(id_, said, "dropped", last.filter, last.reason, score))
+            elif dropped is not None:
+                score = dropped.score if dropped.score is not None else self.quality.get(id_)
+                place = (dropped.filter, dropped.reason, score)
+                made.append(Rescreened(id_, said, "dropped", *place))
         return made
 
     def _known(self, stage: Filter) -> dict[str, Decision]:
@@ -477,7 +478,7 @@ def describe(found: Sequence[Screened], left_out: Sequence[str], recipe: Recipe)
         if p[0].state == p[1].state == "dropped"
         and (p[0].stage, p[0].reason) != (p[1].stage, p[1].reason)
     ]
-    pinned = [p for p in pairs if p[1].state == "survivor" and p[1].decisions and _drops(p[1])]
+    pinned = [p for p in pairs if p[1].state == "survivor" and _drop_of(p[1])]
     all_stored = [stored for screened in found for stored in screened.candidates]
     outcomes = {o.candidate_id: o for screened in found for o in screened.outcomes}
     return {
@@ -499,9 +500,7 @@ def describe(found: Sequence[Screened], left_out: Sequence[str], recipe: Recipe)
         "newly_kept": _moved(newly_kept, recipe, by=lambda s, o: (s.stage, s.reason)),
         "newly_dropped": _moved(newly_dropped, recipe, by=lambda s, o: (o.stage, o.reason)),
         "dropped_elsewhere": _moved(elsewhere, recipe, by=lambda s, o: (o.stage, o.reason)),
-        "kept_by_verdict": _moved(
-            pinned, recipe, by=lambda s, o: (o.decisions[-1].filter, o.decisions[-1].reason)
-        ),
+        "kept_by_verdict": _moved(pinned, recipe, by=lambda s, o: _drop_of(o)),
         "n_not_judged": sum(o.reason == "not_judged" for o in outcomes.values()),
         "n_to_publish": sum(s.review_task is None for s, _ in newly_kept),
         "n_to_withdraw": sum(s.review_task is not None for s, _ in newly_dropped),
@@ -516,8 +515,8 @@ def _paired(
     return [(by_id[outcome.candidate_id], outcome) for outcome in outcomes]
 
 
-def _drops(outcome: Rescreened) -> bool:
-    return not outcome.decisions[-1].keep
+def _drop_of(outcome: Rescreened) -> tuple[str, str] | None:
+    return next(((d.filter, d.reason) for d in outcome.decisions if not d.keep), None)
 
 
 def _funnel(places: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
@@ -572,7 +571,7 @@ def _moved(
         "examples": [
             {
                 "id": stored.candidate.id,
-                "text": stored.candidate.text(recipe.spec.dedup_fields),
+                "text": redaction.redacted(stored).candidate.text(recipe.spec.dedup_fields),
                 "stage": by(stored, outcome)[0],
                 "reason": by(stored, outcome)[1],
             }

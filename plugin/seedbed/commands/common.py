@@ -1,14 +1,20 @@
-"""What commands share: the server's address and password, and where a result is written."""
+"""What commands share: the server's address and password, waiting for it, where a result is written."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from seedbed.errors import ServiceError
+
 if TYPE_CHECKING:
     from seedbed.backend_client import BackendClient
+
+POLL_SECONDS = 0.5
 
 output_option = click.option(
     "-o",
@@ -25,3 +31,40 @@ def backend() -> BackendClient:
     from seedbed.settings import Settings
 
     return BackendClient.from_settings(Settings.from_environment())
+
+
+def wait_for_analysis(
+    client: BackendClient, started: Mapping[str, Any], doing: str
+) -> dict[str, Any]:
+    """Wait until a filter worker has worked something out; return the whole analysis.
+
+    A person sees that it goes on; a program sees nothing. Raises ServiceError where it failed, or
+    where no filter worker runs.
+    """
+    from rich.console import Console
+
+    if started["state"] not in {"done", "failed"} and not started["n_workers"]:
+        raise ServiceError(
+            "No filter worker is running, so nobody can work it out.",
+            hint="Start the stack with `seedbed up`, or a worker: seedbed worker filter.",
+        )
+    found = dict(started)
+    with Console(stderr=True).status(f"{doing} …"):
+        while found["state"] not in {"done", "failed"}:
+            time.sleep(POLL_SECONDS)
+            found = client.analysis(started["id"])
+    if found["state"] == "failed":
+        raise ServiceError(f"{doing.capitalize()} failed: {found['error']}")
+    return found
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that an older one is replaced once the new one is complete."""
+    from seedbed.errors import UserError
+
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as exc:
+        raise UserError(f"Cannot write {path}: {exc.strerror}.") from exc

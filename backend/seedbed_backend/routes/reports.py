@@ -1,0 +1,155 @@
+"""What was grown, looked at: the report, one candidate explained, re-screening, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from seedbed.errors import NotFoundError, ServiceError, UserError
+from seedbed_backend import analyses, calibrate, explain, findings, queues, report, rescreen
+from seedbed_backend.app import get_services
+from seedbed_backend.services import Services
+from seedbed_backend.store import Analysis, AnalysisKind, Project, Run
+
+blueprint = Blueprint("reports", __name__)
+
+
+@blueprint.get("/report")
+def report_techniques() -> Response:
+    """Show the funnel of every technique, over all projects."""
+    return jsonify(techniques=report.technique_report(get_services().store))
+
+
+@blueprint.get("/projects/<project_id>/report")
+def report_project(project_id: str) -> Response:
+    """Show a project's counts, or with ?run= those of one run, and the newest findings there are."""
+    services = get_services()
+    project = services.store.project(project_id)
+    run = _run(services, project, request.args.get("run"))
+    found = _latest(services, project, run, is_current=False)
+    shown = report.full_report(services.store, project, run)
+    return jsonify({**shown, "analysis": analyses.summary(found) if found else None})
+
+
+@blueprint.post("/projects/<project_id>/report")
+def find(project_id: str) -> Response:
+    """Let a filter worker look at the whole set: {"run": null}; unless nothing has changed since."""
+    services, body = get_services(), _body()
+    project = services.store.project(project_id)
+    run = _run(services, project, body.get("run"))
+    found = _latest(services, project, run, is_current=True)
+    if found is None:
+        stamp = _stamp(services, project, run)
+        found = analyses.start(
+            services, project, "report", {"run": run.id if run else None, "stamp": stamp}
+        )
+    return _started(services, found)
+
+
+@blueprint.get("/analyses/<analysis_id>")
+def show_analysis(analysis_id: str) -> Response:
+    """Show how far an analysis is, and its result once it is done."""
+    return jsonify(analyses.summary(get_services().store.analysis(analysis_id)))
+
+
+@blueprint.get("/analyses/<analysis_id>/picture")
+def show_picture(analysis_id: str) -> Response:
+    """Show an analysis's picture."""
+    picture = analyses.require_picture(get_services().store.analysis(analysis_id))
+    return Response(picture, mimetype="image/svg+xml")
+
+
+@blueprint.get("/candidates/<candidate_id>")
+def show_candidate(candidate_id: str) -> Response:
+    """Explain one candidate, by its id or the beginning of it."""
+    return jsonify(explain.explain(get_services().store, candidate_id))
+
+
+@blueprint.post("/projects/<project_id>/rescreen")
+def screen_again(project_id: str) -> Response:
+    """Screen again: {"changes": {} or "recipe": {}, "run": null, "apply": false}."""
+    services, body = get_services(), _body()
+    store = services.store
+    project = store.project(project_id)
+    changes, left = body.get("changes", {}), list[str]()
+    if body.get("recipe") is not None:
+        changes, left = rescreen.changes_of(project, body["recipe"])
+    if not isinstance(changes, dict):
+        raise UserError("`changes` is no object.", hint='Send {"changes": {"keep_fraction": 0.6}}.')
+    recipe = rescreen.new_recipe(project, changes)
+    run = _run(services, project, body.get("run"))
+    runs, _ = rescreen.scope(store, project, run.id if run else None)
+    rescreen.check_judge(store, recipe, runs)
+    options = {
+        "recipe": recipe.model_dump(mode="json"),
+        "run": run.id if run else None,
+        "apply": body.get("apply") is True,
+        "left": left,
+    }
+    return _started(services, analyses.start(services, project, "rescreen", options))
+
+
+@blueprint.post("/projects/<project_id>/calibrate")
+def calibrate_project(project_id: str) -> Response:
+    """Say what verdicts teach about scores: {"target": 0.9}."""
+    services, body = get_services(), _body()
+    target = body.get("target", 0.9)
+    if isinstance(target, bool) or not isinstance(target, int | float) or not 0.5 <= target < 1:
+        raise UserError(f"target must be a share from 0.5 to below 1, not {target!r}.")
+    project = services.store.project(project_id)
+    return jsonify(calibrate.calibrate(services.store, project, float(target)))
+
+
+def _started(services: Services, analysis: Analysis) -> Response:
+    try:
+        n_workers = services.queues.count_workers(queues.FILTER)
+    except ServiceError:
+        n_workers = 0
+    return jsonify({**analyses.summary(analysis), "n_workers": n_workers})
+
+
+def _latest(
+    services: Services, project: Project, run: Run | None, *, is_current: bool
+) -> Analysis | None:
+    """Return the newest finished report of a project or run; the current one is still true."""
+    kind: AnalysisKind = "report"
+    run_id = run.id if run else None
+    stamp = _stamp(services, project, run) if is_current else None
+    for found in services.store.analyses(project.id, kind):
+        if found.state != "done" or found.options.get("run") != run_id:
+            continue
+        if stamp is None or (found.options.get("stamp") == stamp and _is_complete(found)):
+            return found
+    return None
+
+
+def _is_complete(analysis: Analysis) -> bool:
+    """Tell whether every part of it was found, so that it need not be tried again."""
+    return not (analysis.result or {}).get("problems")
+
+
+def _stamp(services: Services, project: Project, run: Run | None) -> list[Any]:
+    run_id = run.id if run else None
+    return findings.fingerprint(services.store, project.id, project.recipe_hash, run_id)
+
+
+def _run(services: Services, project: Project, given: Any) -> Run | None:
+    """Return the project's run whose id begins as given; None where nothing is given."""
+    if given is None or given == "":
+        return None
+    runs = [run for run in services.store.runs(project.id) if run.id.startswith(str(given))]
+    if not runs:
+        known = ", ".join(run.id[:8] for run in services.store.runs(project.id)[:10]) or "none"
+        raise NotFoundError(f"{project.name} has no run {given!r}.", hint=f"Known: {known}.")
+    if len(runs) > 1:
+        raise UserError(f"Several runs of {project.name} begin with {given!r}.")
+    return runs[0]
+
+
+def _body() -> Mapping[str, Any]:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise UserError("The request's body is not a JSON object.")
+    return body
