@@ -17,6 +17,8 @@ from seedbed_backend.text import STOPWORDS, stem, word_set, words
 MAX_TOPICS = 30
 
 _N_WORDS = 3
+_OUTSIDE = 0.05
+_SLACK = 0.05  # texts as near as that to the farthest ones are of the topic too
 _PHRASE_BONUS = 1.4
 """What a phrase of two words says more than its parts."""
 
@@ -31,22 +33,29 @@ class Topics:
     """Topics, the largest first.
 
     `of_text` is the topic of each text, `examples` the place of each topic's most typical text;
-    `centres` have shape (topics, d).
+    `centres` have shape (topics, d). `reach` is the cosine with the nearest centre that a text of
+    these topics has at least.
     """
 
     names: list[str]
     of_text: NDArray[np.int64]
     examples: list[int]
     centres: Vectors
+    reach: float
 
-    def nearest(self, vectors: Vectors) -> NDArray[np.int64]:
-        """Return the topic that each of `vectors` is nearest to."""
-        places: NDArray[np.int64] = _distances(vectors, self.centres).argmin(axis=1)
+    def place(self, vectors: Vectors) -> NDArray[np.int64]:
+        """Return the topic that each of `vectors` belongs to; -1 where it is far from all.
+
+        Far is beyond `reach` of the nearest centre.
+        """
+        similar = vectors @ _unit(self.centres).T
+        places: NDArray[np.int64] = similar.argmax(axis=1)
+        places[similar.max(axis=1) < self.reach] = -1
         return places
 
     def count(self, topics: NDArray[np.int64]) -> list[int]:
-        """Count how many of `topics` are each topic."""
-        counts: list[int] = np.bincount(topics, minlength=len(self.names)).tolist()
+        """Count how many of `topics` are each topic; those of none are not counted."""
+        counts: list[int] = np.bincount(topics[topics >= 0], minlength=len(self.names)).tolist()
         return counts
 
 
@@ -79,7 +88,9 @@ def find_topics(texts: Sequence[str], vectors: Vectors, n: int | None = None) ->
     for topic in range(k):
         members = np.flatnonzero(of_text == topic)
         examples.append(int(members[distances[members, topic].argmin()]))
-    return Topics(name_groups(texts, of_text.tolist(), k), of_text, examples, centres)
+    reach = _reach(vectors, centres, of_text)
+    names = name_groups(texts, of_text.tolist(), k)
+    return Topics(names, of_text, examples, centres, reach)
 
 
 def name_groups(texts: Sequence[str], groups: Sequence[int], n: int) -> list[str]:
@@ -101,13 +112,12 @@ def name_groups(texts: Sequence[str], groups: Sequence[int], n: int) -> list[str
     names: list[str] = []
     for group, counts in enumerate(within):
         size = sum(1 for g in groups if g == group)
-        least = 2 if size > 3 else 1
+        # Words that two texts share, where there are any.
+        least = 2 if size > 3 and max(counts.values(), default=0) > 1 else 1
         weighed = sorted(
-            (
-                (-_weight(key, count, size, everywhere[key], len(texts)), key)
-                for key, count in counts.items()
-                if count >= least
-            ),
+            (-_weight(key, count, size, everywhere[key], len(texts)), key)
+            for key, count in counts.items()
+            if count >= least
         )
         chosen = _distinct(key for weight, key in weighed if weight < 0)
         shown = ", ".join(
@@ -146,6 +156,21 @@ def _terms(text: str) -> dict[str, str]:
         if is_one and is_two and stem(first) != stem(second):
             terms[f"{stem(first)} {stem(second)}"] = f"{first} {second}"
     return terms
+
+
+def _reach(vectors: Vectors, centres: Vectors, of_text: NDArray[np.int64]) -> float:
+    """Return what all texts but one in twenty have, each left out of its own topic's centre."""
+    similar = vectors @ _unit(centres).T
+    rows = np.arange(len(vectors))
+    sizes = np.bincount(of_text, minlength=len(centres))[of_text][:, None]
+    without = centres[of_text] * sizes - vectors
+    similar[rows, of_text] = np.where(sizes[:, 0] > 1, (vectors * _unit(without)).sum(axis=1), -1.0)
+    return float(np.quantile(similar.max(axis=1), _OUTSIDE)) - _SLACK
+
+
+def _unit(centres: Vectors) -> Vectors:
+    unit: Vectors = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
+    return unit
 
 
 def _distances(vectors: Vectors, centres: Vectors) -> NDArray[np.float64]:

@@ -37,8 +37,23 @@ def test_a_topic_without_telling_words_has_a_number():
 
 def test_new_texts_go_to_the_nearest_topic():
     found = topics(TEXTS, 3)
-    new = HashingEncoder().encode(["The invoice of May is disputed", "A parcel arrived late"])
-    assert found.nearest(new).tolist() == [0, 2]
+    said = [
+        "The invoice of Monday is disputed because the amount charged is wrong",
+        "A parcel with pens arrived late at our warehouse",
+    ]
+    assert found.place(HashingEncoder().encode(said)).tolist() == [0, 2]
+
+
+def test_texts_about_something_else_are_of_no_topic():
+    found = topics(TEXTS, 3)
+    places = found.place(HashingEncoder().encode(["Nobody likes rainy Sundays", DISPUTES[0]]))
+    assert places.tolist() == [-1, 0]
+    assert found.count(places) == [1, 0, 0]
+
+
+def test_nearly_all_texts_are_within_reach_of_their_topics():
+    found = topics(TEXTS, 3)
+    assert (found.place(HashingEncoder().encode(TEXTS)) >= 0).mean() >= 0.9
 
 
 def test_there_are_no_more_topics_than_distinct_texts():

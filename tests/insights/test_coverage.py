@@ -17,11 +17,12 @@ from insights.grown import (
 from seedbed_backend.insights import insights, sets
 from seedbed_backend.insights.coverage import find
 
-ABOUT = "again, says a caller"
+ABOUT = ("again", "today", "twice", "sadly")
 
 
 def more(texts, times=1):
-    return [f"{text} {ABOUT} {n}" for n in range(times) for text in texts]
+    """Say the same with one more word."""
+    return [f"{text} {ABOUT[n]}" for n in range(times) for text in texts]
 
 
 def test_is_found_and_says_nothing_without_survivors():
@@ -63,6 +64,14 @@ def test_a_set_that_clusters_is_named():
     assert any(
         "clusters around" in warning and "invoice" in warning for warning in finding.warnings
     )
+
+
+def test_examples_about_something_else_cover_nothing_and_are_named():
+    finding = find(expanded(DISPUTES + LOGINS, VARIED * 2))
+    assert finding.data["n_topics_covered"] == 0
+    assert finding.data["outside_fraction"] == 1
+    assert any("are about none of your topics" in warning for warning in finding.warnings)
+    assert finding.rows[-1][0] == "none of these"
 
 
 def test_synthetic_examples_that_repeat_each_other_are_noticed():

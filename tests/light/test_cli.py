@@ -12,6 +12,7 @@ COMMANDS = (
     "init",
     "import",
     "prompt",
+    "seeds",
     "plan",
     "generate",
     "status",

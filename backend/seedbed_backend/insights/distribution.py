@@ -56,7 +56,10 @@ def find(data: ReportData) -> Finding | None:
     adjusted = holm([result.p for result in results])
     n_real, n_synthetic = len(sets.real), len(sets.synthetic)
     least = detectable(n_real, n_synthetic, len(results))
-    verdicts = [verdict(r, p, least) for r, p in zip(results, adjusted, strict=True)]
+    verdicts = [
+        verdict(r, p, detectable(n_real, n_synthetic))
+        for r, p in zip(results, adjusted, strict=True)
+    ]
     rows: list[list[str | int | float]] = [
         [r.name, r.real, r.synthetic, round(r.effect, 2), _p(p), told]
         for r, p, told in zip(results, adjusted, verdicts, strict=True)
@@ -264,17 +267,18 @@ def opening(text: str) -> str:
 
 def _categorical(sets: Sets) -> list[Result]:
     topics = find_topics(sets.real, sets.real_vectors)
-    of_real = [topics.names[n] for n in topics.of_text]
-    of_synthetic = [topics.names[n] for n in topics.nearest(sets.synthetic_vectors)]
+    names = [*topics.names, "none of these"]
+    of_real = [names[n] for n in topics.place(sets.real_vectors)]
+    of_synthetic = [names[n] for n in topics.place(sets.synthetic_vectors)]
     pairs = {
         "topic": (of_real, of_synthetic),
         "label": (sets.real_labels, sets.synthetic_labels),
         "form": ([form(t) for t in sets.real], [form(t) for t in sets.synthetic]),
         "opening": ([opening(t) for t in sets.real], [opening(t) for t in sets.synthetic]),
     }
-    names = {"form": "format, form", "opening": "format, first character"}
+    titles = {"form": "format, form", "opening": "format, first character"}
     return [
-        _compare_shares(key, names.get(key, key), real, synthetic)
+        _compare_shares(key, titles.get(key, key), real, synthetic)
         for key, (real, synthetic) in pairs.items()
         if len({*real, *synthetic}) > 1
     ]
@@ -387,7 +391,7 @@ def detectable(n: int, m: int, n_features: int = 1) -> float:
 
 
 def verdict(result: Result, p: float, least: float) -> str:
-    """Put a result in words; `p` is the corrected one, `least` the smallest effect that is told."""
+    """Put a result in words; `p` is the corrected one, `least` the effect that is told."""
     if p >= ALPHA:
         if result.effect >= CLEAR or least > CLEAR:
             return "no difference shown; too few to be sure"
