@@ -197,7 +197,7 @@ def test_a_verdict_counts_at_once_also_on_what_is_indexed(project):
 
 
 def test_what_was_dropped_since_is_taken_out(project):
-    services, project_, run = project
+    services, project_, _ = project
     first = dict.fromkeys(["new1", "new2"], "A text that nobody has written before today.")
     late_run = a_late_run(services, project_, first)
     services.store.save_decisions([Decision("new1", "dedup", True)])

@@ -226,3 +226,58 @@ def test_funnel_is_balanced(world: World):
     assert not replace(funnel, n_survivors=2).is_balanced
     assert store.funnel(run_id="run1") == store.funnel() == funnel
     assert store.funnel(run_id="nope").n_attempts == 0
+
+
+def test_undecided_are_the_kept_ones_that_some_filter_has_not_seen(world: World):
+    store = world.store
+    world.complete("c1", "c2", "c3", "c4", "c5", fields=FIELDS)
+    store.set_states([StateChange(name, "kept") for name in ("c1", "c2", "c3", "c4")])
+    store.set_states([StateChange("c4", "dropped", "dedup", "duplicate")])
+    store.save_decisions(
+        [
+            Decision("c1", "dedup", True),
+            Decision("c1", "spread", True),
+            Decision("c2", "dedup", True),
+            Decision("c3", "similarity", True, score=0.5),
+            Decision("c4", "dedup", False, "duplicate"),
+        ]
+    )
+    found = store.undecided("run1", {"dedup", "spread"})
+    assert [c.candidate.id for c in found] == ["c2", "c3"]
+    assert found[1].scores == {"similarity": 0.5}
+    assert store.undecided("run1", set()) == []
+    assert store.undecided("nope", {"dedup"}) == []
+
+
+def test_compared_are_survivors_and_what_has_been_through_the_filters(world: World):
+    store = world.store
+    world.complete("c1", "c2", "c3", "c4", fields=FIELDS)
+    store.set_states([StateChange(name, "kept") for name in ("c1", "c2", "c3")])
+    store.set_states([StateChange("c3", "survivor")])
+    store.save_decisions([Decision("c1", "dedup", True)])
+    assert set(store.compared_ids("p1", {"dedup"})) == {"c1", "c3"}
+    assert store.compared_ids("nope", {"dedup"}) == []
+    store.update_run("run1", kind="trial")
+    assert store.compared_ids("p1", {"dedup"}) == []
+
+
+def test_candidates_and_their_fields_by_id(world: World):
+    world.complete("c1", "c2", fields=FIELDS)
+    world.complete("f1", reason="not_json")
+    assert set(world.store.candidates_by_id(["c2", "c1", "c1", "nope"])) == {"c1", "c2"}
+    assert world.store.candidates_by_id(["c1"])["c1"] == world.store.candidate("c1")
+    assert world.store.candidates_by_id([]) == {}
+    assert world.store.candidate_fields(["c1", "f1", "nope"]) == {"c1": FIELDS, "f1": {}}
+
+
+def test_a_decision_is_overruled_together_with_what_overrules_it(world: World):
+    store = world.store
+    world.complete("c1", "c2", fields=FIELDS)
+    store.set_states([StateChange("c1", "kept", score=0.4), StateChange("c2", "kept")])
+    store.save_decisions([Decision("c1", "dedup", True), Decision("c1", "other", True)])
+    late = Decision("c1", "dedup", False, "duplicate", evidence={"match": "c2"})
+    changes = [StateChange("c1", "dropped", "dedup", "duplicate"), StateChange("c2", "kept")]
+    assert store.save_decisions([Decision("c2", "dedup", True)], changes, [late]) == 1
+    assert store.decisions("c1") == [late, Decision("c1", "other", True)]
+    assert states(world) == {"c1": "dropped", "c2": "kept"}
+    assert store.candidate("c1").score == 0.4

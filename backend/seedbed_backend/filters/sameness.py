@@ -13,7 +13,12 @@ from itertools import combinations
 
 from rapidfuzz.distance import OSA, Levenshtein
 
-from seedbed_backend.filters.facts import is_negation_changed, missing_names, opposites, quantities
+from seedbed_backend.filters.facts import (
+    is_negation_changed,
+    missing_names,
+    opposites,
+    quantities,
+)
 from seedbed_backend.text import STOPWORDS, is_reordered, jaccard, plain, stem, word_set, words
 
 N_LETTERS = 5
@@ -33,6 +38,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"</?[a-z][^<>]{0,80}>", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
 _SPOKEN = {"nope": "no", "nah": "no", "yeah": "yes", "yep": "yes", "yup": "yes", "okay": "ok"}
 _SPOKEN_WORD = re.compile(rf"\b(?:{'|'.join(_SPOKEN)})\b", re.IGNORECASE)
 _PREFIXES = word_set("non anti ex un pre post pseudo semi")
@@ -95,7 +101,6 @@ def letter_similarity(a: str, b: str) -> float:
     return n_shared / (len(first) + len(second) - n_shared)
 
 
-@lru_cache(maxsize=4096)
 def changed_fact(a: str, b: str, *, is_same_content: bool = False) -> str:
     """Say in which fact two nearly equal texts differ ("30 → 60"), or "" where in none.
 
@@ -105,7 +110,10 @@ def changed_fact(a: str, b: str, *, is_same_content: bool = False) -> str:
     gave way to others ("health → travel") are a fact too, unless `is_same_content` says that both
     texts say the same by their origin.
     """
-    first, second = (_SPOKEN_WORD.sub(_written, bare(text)) for text in (a, b))
+    numbers = _swapped_digits(_digits(normalise(a)), _digits(normalise(b)))
+    if numbers:
+        return numbers
+    first, second = _read(a), _read(b)
     alignment = _align(first, second)
     a, b = alignment.without_additions
     return (
@@ -116,6 +124,44 @@ def changed_fact(a: str, b: str, *, is_same_content: bool = False) -> str:
         or alignment.turned
         or ("" if is_same_content else alignment.exchanged or _reordered(a, b))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A text as it is compared: in plain form, its words, where they stand, their stems."""
+
+    text: str
+    words: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    stems: tuple[str, ...]
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> _Read:
+    plain_text = _SPOKEN_WORD.sub(_written, bare(text))
+    matches = list(_KEY.finditer(plain_text))
+    found = tuple(match.group().casefold() for match in matches)
+    return _Read(
+        plain_text,
+        found,
+        tuple(match.span() for match in matches),
+        tuple(map(stem, found)),
+    )
+
+
+def _digits(normalised: str) -> list[str]:
+    return [number.lstrip("0") or "0" for number in _DIGITS.findall(normalised)]
+
+
+def _swapped_digits(first: Sequence[str], second: Sequence[str]) -> str:
+    """Name numbers in digits of both texts that the other one lacks: seen without reading them.
+
+    "12,400" and "12400" are read.
+    """
+    gone, come = set(first).difference(second), set(second).difference(first)
+    if not gone or not come or "".join(first) == "".join(second):
+        return ""
+    return f"{', '.join(sorted(gone))} → {', '.join(sorted(come))}"
 
 
 def _reordered(a: str, b: str) -> str:
@@ -253,21 +299,16 @@ class _Alignment:
         return "" if is_reworded or is_rare else "; ".join(exchanges)
 
 
-def _align(a: str, b: str) -> _Alignment:
-    found = [list(_KEY.finditer(text)) for text in (a, b)]
-    first, second = ([match.group().casefold() for match in matches] for matches in found)
-    edits, cuts = [], ([], [])  # type: tuple[list[_Edit], tuple[list[slice], list[slice]]]
-    for i, j, k, m in _changes([*map(stem, first)], [*map(stem, second)]):
-        edit = _Edit(tuple(first[i:j]), tuple(second[k:m]))
+def _align(a: _Read, b: _Read) -> _Alignment:
+    edits: list[_Edit] = []
+    cuts: list[tuple[slice, slice]] = []
+    for i, j, k, m in _changes(a.stems, b.stems):
+        edit = _Edit(a.words[i:j], b.words[k:m])
         edits.append(edit)
         if edit.is_addition:
-            cuts[0].append(slice(i, j))
-            cuts[1].append(slice(k, m))
-    kept = tuple(
-        _cut(text, matches, places)
-        for text, matches, places in zip((a, b), found, cuts, strict=True)
-    )
-    return _Alignment((kept[0], kept[1]), tuple(edits), max(len(first), len(second)))
+            cuts.append((slice(i, j), slice(k, m)))
+    kept = (_cut(a, [first for first, _ in cuts]), _cut(b, [second for _, second in cuts]))
+    return _Alignment(kept, tuple(edits), max(len(a.words), len(b.words)))
 
 
 def _changes(a: Sequence[str], b: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
@@ -279,10 +320,11 @@ def _changes(a: Sequence[str], b: Sequence[str]) -> Iterator[tuple[int, int, int
         at_a, at_b = same.a + same.size, same.b + same.size
 
 
-def _cut(text: str, matches: Sequence[re.Match[str]], places: Sequence[slice]) -> str:
+def _cut(read: _Read, places: Sequence[slice]) -> str:
     """Take the words at `places` out of the text, from the last ones to the first."""
+    text = read.text
     for place in reversed(places):
         if place.start < place.stop:
-            start, end = matches[place.start].start(), matches[place.stop - 1].end()
+            start, end = read.spans[place.start][0], read.spans[place.stop - 1][1]
             text = text[:start] + text[end:]
     return text
