@@ -170,8 +170,8 @@ _PHONE_WORDS = _words(
     word_set("""
     phone telephone tel mobile cell cellphone call calls called calling dial fax sms reach contact
     hotline helpline whatsapp ring rufnummer telefon telefonnummer telefax handy handynummer mobilnummer
-    anrufen anruf rufen mobil tél téléphone portable appeler appelez teléfono móvil llame llamar telefono cellulare chiamare
-    chiami telefoon bellen
+    anrufen anruf rufen mobil tél téléphone portable appeler appelez teléfono móvil llame llamar
+    telefono cellulare chiamare chiami telefoon bellen
     """)
 )
 _PHONE_FORM = re.compile(

@@ -4,6 +4,8 @@ import pytest
 
 from backend import grown
 from backend.test_rescreen import ask
+from seedbed_backend import findings
+from seedbed_backend.insights import insights
 
 MAIL, PHONE = "eva.lund@acme.example", "+49 30 901820"
 PRIVACY = {"privacy": {"default": "mask", "key": "k"}}
@@ -68,3 +70,17 @@ def test_what_is_dropped_by_a_stricter_setting_leaves_the_sample(project):
     assert result["newly_dropped"]["n"] == n_shown
     dropped = {(r.stage, r.reason) for r in services.store.funnel(run_id=run.id).rows}
     assert ("privacy", "pii_in_source") in dropped
+
+
+def test_the_report_tells_what_became_of_it(project):
+    services, _, run = project
+    finding = insights()["pii"].find(findings.read(services, "p1"))
+    n_survivors = services.store.funnel(run_id=run.id).n_survivors
+    rows = {row[0]: row for row in finding.rows}
+    assert set(rows) == {"EMAIL_ADDRESS", "PHONE_NUMBER"}
+    assert rows["EMAIL_ADDRESS"][1:4] == ("own source", "mask", n_survivors)
+    assert MAIL not in str(finding)
+    assert (
+        insights()["membership"].find(findings.read(services, "p1")).data["n_synthetic"]
+        == n_survivors
+    )
