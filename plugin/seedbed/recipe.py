@@ -90,12 +90,16 @@ class TrainingTemplates(BaseModel):
 
 
 class StyleRule(BaseModel):
-    """One rule of a style guide: words for the prompt and, where one exists, a measure."""
+    """One rule of a style guide: words for the prompt and, where one exists, a measure.
+
+    `options` are those of the measure.
+    """
 
     model_config = RECIPE_CONFIG
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     text: Annotated[str, Field(min_length=1)]
     measure: str = ""
+    options: dict[str, Any] = {}
 
 
 class JudgeSettings(BaseModel):
@@ -159,6 +163,21 @@ class Recipe(BaseModel):
         except UserError as exc:
             raise ValueError(str(exc)) from exc
         return name
+
+    @field_validator("style_guide", mode="before")
+    @classmethod
+    def _is_written_out(cls, rules: object) -> object:
+        if isinstance(rules, str):
+            raise ValueError(f"{rules!r} is a file, which only a recipe read from a file can name")
+        return rules
+
+    @field_validator("style_guide")
+    @classmethod
+    def _has_no_name_twice(cls, rules: tuple[StyleRule, ...]) -> tuple[StyleRule, ...]:
+        names = [rule.name for rule in rules]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two rules have the name {twice[0]!r}")
+        return rules
 
     @field_validator("judge")
     @classmethod
@@ -269,8 +288,30 @@ def parse(data: Any, name: str = "recipe") -> Recipe:
 
 
 def load(path: Path) -> Recipe:
-    """Read and validate a recipe file. Raises RecipeError."""
-    return parse(_read(path, "recipe"), str(path))
+    """Read and validate a recipe file, with the style guide that it names. Raises RecipeError.
+
+    `style_guide: guide.yaml` is looked for beside the recipe.
+    """
+    data = _read(path, "recipe")
+    if isinstance(data, Mapping) and isinstance(data.get("style_guide"), str):
+        data = {**data, "style_guide": load_style_guide(path.parent / data["style_guide"])}
+    return parse(data, str(path))
+
+
+def load_style_guide(path: Path) -> list[dict[str, Any]]:
+    """Read and validate a style guide: a list of rules, or `rules:` with one. Raises RecipeError."""
+    data = _read(path, "style guide")
+    rules = data.get("rules") if isinstance(data, Mapping) else data
+    if not isinstance(rules, list) or not rules:
+        raise RecipeError(
+            f"{path} is no style guide.", hint="Write a list of rules, each `- name: …, text: …`."
+        )
+    try:
+        return [StyleRule.model_validate(rule).model_dump() for rule in rules]
+    except ValidationError as exc:
+        raise RecipeError(
+            f"{path}: {describe(exc)}.", hint=f"A rule has: {', '.join(StyleRule.model_fields)}."
+        ) from exc
 
 
 def load_prompt(path: Path) -> dict[str, Any]:

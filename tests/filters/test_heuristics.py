@@ -86,6 +86,7 @@ def test_keeps_sound_text(text):
             "You can cancel for any reason in a letter to us in a letter to us in a letter to us",
             "repetition",
         ),
+        ("You can cancel within 14 days, and you can cancel within 14 days.", "repetition"),
         ("Dear {customer}, you can cancel.", "prompt_leak"),
         ("You can cancel within $DAYS of delivery.", "prompt_leak"),
         ("Any oder may be canceled withn 14 dayz of the delivry.", "misspelt"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -84,8 +84,10 @@ _ASKS_FOR_CODE = re.compile(
     r"|code|program|script|algorithm|array|web ?page|web ?site)\b",
     re.IGNORECASE,
 )
-_DOUBLED = re.compile(r"(?<![.,;:!?])(?:,,|;;|::|;\.|,;|,\?|;\?)(?![.,;:!?\w])")
+_DOUBLED = re.compile(r"(?<![.,;:!?])(?:,,|;;|::|;\.|,\.|,;|,\?|;\?)(?![.,;:!?\w])")
 _ENOUGH = 12  # words: a shorter text may be written without care, like a chat message
+_CLAUSE_BREAK = re.compile(r"[,;.!?\n]+(?:\s+and\b)?|\s+and\b")
+_SHORT = 80  # words: in a longer text a clause may well come again
 _MAX_REPEATED = 0.35  # share of repeated word trigrams; 99 % of clean dev texts lie below 0.2
 
 
@@ -101,12 +103,20 @@ class Examination(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def examine(text: str, source: str = "", instructions: frozenset[str] = frozenset()) -> Examination:
+def examine(
+    text: str,
+    source: str = "",
+    instructions: frozenset[str] = frozenset(),
+    *,
+    may_refuse: bool = False,
+) -> Examination:
     """Find the first defect of `text` (one of `DEFECTS`).
 
-    `instructions` are word sequences of our own prompt, as from `phrases`.
+    `instructions` are word sequences of our own prompt, as from `phrases`. `may_refuse` says that
+    to decline is no defect.
     """
-    if reason := _breakage(text, source, instructions):
+    reason = _breakage(text, source, instructions)
+    if reason and not (may_refuse and reason == "refusal"):
         return Examination(reason, (), 0.0)
     written = fluency(text, source)
     score = round(written.score, 4)
@@ -133,9 +143,19 @@ def _breakage(text: str, source: str, instructions: frozenset[str]) -> str:
         return "prompt_leak"
     if not _ASKS_FOR_CODE.search(source) and (_found(_MARKUP, text, source) or is_json(text)):
         return "markup"
-    if _REFUSAL.search(plain(text)) and not _REFUSAL.search(plain(source)):
-        return "refusal"
-    return "repetition" if is_repetitive(text, source) else ""
+    if is_repetitive(text, source):
+        return "repetition"
+    return "refusal" if is_refusal(text) and not is_refusal(source) else ""
+
+
+def allows_refusal(style_rules: Iterable[Mapping[str, object]]) -> bool:
+    """Tell whether the style guide has a rule about what must be declined."""
+    return any(rule.get("measure") == "refuses_out_of_scope" for rule in style_rules)
+
+
+def is_refusal(text: str) -> bool:
+    """Tell whether the text refuses to answer, or speaks as a language model."""
+    return bool(_REFUSAL.search(plain(text)))
 
 
 def _found(pattern: re.Pattern[str], text: str, source: str) -> bool:
@@ -172,7 +192,21 @@ def is_repetitive(text: str, source: str = "") -> bool:
     said = words(text)
     if _has_loop(said) and not _has_loop(words(source)):
         return True
+    if len(said) <= _SHORT and _is_said_twice(text) and not _is_said_twice(source):
+        return True
     return repeated_fraction(_runs(said, 3)) > _MAX_REPEATED
+
+
+def _is_said_twice(text: str) -> bool:
+    """Tell whether the words of a clause of five words and more come again."""
+    all_said = _spaced(words(text))
+    clauses = [said for each in _CLAUSE_BREAK.split(text) if len(said := words(each)) >= 5]
+    return any(all_said.count(_spaced(said)) > 1 for said in clauses)
+
+
+def _spaced(said: Sequence[str]) -> str:
+    """Join words so that neighbours share no space and each can be counted."""
+    return f" {'  '.join(said)} "
 
 
 def _has_loop(said: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from pydantic import Field
 from seedbed.recipe import Recipe
 from seedbed.records import Candidate, Decision
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.defects import DEFECTS, examine, phrases
+from seedbed_backend.filters.defects import DEFECTS, allows_refusal, examine, phrases
 
 _TEMPLATE_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 
@@ -38,9 +38,12 @@ class Heuristics(Filter):
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
         """See Filter."""
         instructions = _instructions(context.recipe)
-        return [self._decide(candidate, instructions) for candidate in candidates]
+        may_refuse = allows_refusal(context.recipe.style_rules)
+        return [self._decide(candidate, instructions, may_refuse) for candidate in candidates]
 
-    def _decide(self, candidate: Candidate, instructions: frozenset[str]) -> Decision:
+    def _decide(
+        self, candidate: Candidate, instructions: frozenset[str], may_refuse: bool
+    ) -> Decision:
         source = candidate.source.fields.get(self.source_field, "")
         worst = 1.0
         for name in self.fields:
@@ -49,7 +52,7 @@ class Heuristics(Filter):
                 return self.drop(candidate, "too_short", 0.0, field=name, n_characters=len(text))
             if len(text) > self.max_characters:
                 return self.drop(candidate, "too_long", 0.0, field=name, n_characters=len(text))
-            seen = examine(text, source, instructions)
+            seen = examine(text, source, instructions, may_refuse=may_refuse)
             if seen.defect:
                 found = {"found": list(seen.found)} if seen.found else {}
                 return self.drop(candidate, seen.defect, seen.score, field=name, **found)
