@@ -347,3 +347,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def as_date(place: float) -> str:
     """Spell a place on the line of dates as people read it, to the day."""
     return (date.min + timedelta(days=int(place) - 1)).isoformat()
+
+
+def is_free_text(column: Column) -> bool:
+    """Tell whether a column holds words, not a reference of a set form."""
+    return column.type == "text" and not column.pattern

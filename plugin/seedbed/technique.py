@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from seedbed.columns import Column
+from seedbed.columns import Column, is_free_text
 from seedbed.records import Message, Prompt, SourceTask
 from seedbed.templates import render
 
@@ -252,8 +252,3 @@ def typed(columns: Sequence[Column], fields: Mapping[str, Any]) -> dict[str, Any
         c.name: c.typed(value) if isinstance(value := fields.get(c.name), str) else value
         for c in columns
     }
-
-
-def is_free_text(column: Column) -> bool:
-    """Tell whether a column holds words, not a reference of a set form."""
-    return column.type == "text" and not column.pattern

@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from seedbed import rubrics
-from seedbed.columns import Column
+from seedbed.columns import Column, is_free_text
 from seedbed.technique import (
     OutputField,
     RowTemplate,
     SourceField,
     Technique,
     TrainingRow,
-    is_free_text,
     typed,
 )
 from seedbed.templates import render
