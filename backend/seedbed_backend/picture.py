@@ -20,6 +20,7 @@ REAL, SYNTHETIC = "#0072B2", "#D55E00"
 """Blue and vermillion of Okabe and Ito (2008), told apart by colour-blind people too."""
 
 _N_NAMES = 8  # the largest topics are named
+_APART = (0.15, 0.04)  # of the picture's width and height, that names need
 
 
 def draw(data: ReportData, path: Path) -> bool:
@@ -128,11 +129,17 @@ def _note(sets: Sets, shown: NDArray[np.float64]) -> str:
 
 
 def _name_topics(axes: Any, topics: Topics, points: NDArray[np.float64]) -> None:
+    """Write the names of the largest topics over their middles, but for those that would collide."""
+    extent = np.maximum(np.ptp(points, axis=0), 1e-9)
+    written: list[NDArray[np.float64]] = []
     for topic, name in enumerate(topics.names[:_N_NAMES]):
-        x, y = np.median(points[topics.of_text == topic], axis=0)
+        middle = np.median(points[topics.of_text == topic], axis=0)
+        if any((np.abs(middle - other) / extent < _APART).all() for other in written):
+            continue
+        written.append(middle)
         axes.annotate(
             name.split(", ")[0],
-            (x, y),
+            tuple(middle),
             ha="center",
             va="center",
             fontsize=8,

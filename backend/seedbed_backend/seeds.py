@@ -46,6 +46,7 @@ MAX_FLAWED = 0.2
 
 _LENGTH_WEIGHT, _FORM_WEIGHT = 0.15, 0.10  # the rest is meaning
 _N_DRAWS = 20
+_ROWS_AT_ONCE = 500
 _MAX_NAMED = 200
 
 REASONS = {
@@ -237,17 +238,13 @@ class _Pool:
         """Keep one of each group of near duplicates: the one whose label is the surest."""
         qualities = self.qualities()
         order = sorted(places, key=lambda p: (-qualities[p], p))
-        vectors = self.vectors[order]
-        found: dict[int, Avoided] = {}
-        kept: list[int] = []
-        for rank, place in enumerate(order):
-            similar = cosines(vectors[rank : rank + 1], vectors[kept])[0] if kept else np.zeros(0)
-            if similar.size and similar.max() >= NEAR_DUPLICATE:
-                other = self.sources[order[kept[int(similar.argmax())]]]
-                found[place] = Avoided(self.sources[place], "near_duplicate", other.id)
-            else:
-                kept.append(rank)
-        return found
+        of_rank = near_earlier(self.vectors[order], NEAR_DUPLICATE)
+        return {
+            order[rank]: Avoided(
+                self.sources[order[rank]], "near_duplicate", self.sources[order[other]].id
+            )
+            for rank, other in of_rank.items()
+        }
 
     def _coverage(
         self, chosen: Sequence[int], sound: Sequence[int], topics: NDArray[np.int64]
@@ -283,6 +280,27 @@ def _one_hot(kinds: Sequence[str]) -> Vectors:
     rows = np.zeros((len(kinds), len(names)), dtype=np.float32)
     rows[np.arange(len(kinds)), [names.index(kind) for kind in kinds]] = 1.0
     return rows
+
+
+def near_earlier(vectors: Vectors, least: float) -> dict[int, int]:
+    """Return the rows within that cosine of an earlier row that is not among them, and which one."""
+    found: dict[int, int] = {}
+    kept: list[int] = []
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        block = vectors[start : start + _ROWS_AT_ONCE]
+        places, values = nearest(block, vectors[kept])
+        within = cosines(block, block)
+        own: list[int] = []
+        for row in range(len(block)):
+            if values[row] >= least:
+                found[start + row] = kept[places[row]]
+                continue
+            if own and within[row, own].max() >= least:
+                found[start + row] = start + own[int(within[row, own].argmax())]
+            else:
+                own.append(row)
+        kept += [start + row for row in own]
+    return found
 
 
 def neighbours(vectors: Vectors, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

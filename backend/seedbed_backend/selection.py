@@ -17,7 +17,7 @@ Vectors = NDArray[np.float32]
 _BLOCK = 512
 """Rows that are compared with each other at once: 1 MB."""
 
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE = 1024
 
 
 def spread_out(vectors: Vectors, qualities: Sequence[float], n: int, spread: float) -> list[int]:
@@ -158,5 +158,6 @@ def nearest(
 
 def cosines(rows: Vectors, others: Vectors) -> Vectors:
     """Return the cosines of all pairs to four places, in [0, 1], shape (rows, others)."""
-    found: Vectors = np.clip(np.round(rows @ others.T, 4), 0.0, 1.0)
-    return found
+    found: Vectors = rows @ others.T
+    np.round(found, 4, out=found)
+    return np.clip(found, 0.0, 1.0, out=found)

@@ -7,7 +7,7 @@ from filters.support import HashingEncoder
 from insights.grown import DELIVERIES, DISPUTES, LOGINS, VARIED, source
 from seedbed.errors import SourceError
 from seedbed.recipe import Recipe
-from seedbed_backend.seeds import _quotas, neighbours, quarters, select
+from seedbed_backend.seeds import _quotas, near_earlier, neighbours, quarters, select
 
 EXPAND = Recipe(technique="expand")
 
@@ -154,6 +154,13 @@ def test_no_sources_are_an_error_that_says_what_to_do():
     with pytest.raises(SourceError, match="no sources") as caught:
         choose([], 4)
     assert "Import" in caught.value.hint
+
+
+@pytest.mark.parametrize("block", [1, 2, 500])
+def test_near_rows_are_found_in_and_across_blocks(block, monkeypatch):
+    monkeypatch.setattr("seedbed_backend.seeds._ROWS_AT_ONCE", block)
+    rows = HashingEncoder().encode([VARIED[0], VARIED[1], VARIED[0], VARIED[2], VARIED[1]])
+    assert near_earlier(rows, 0.95) == {2: 0, 4: 1}
 
 
 def test_quotas_follow_the_numbers():
