@@ -212,10 +212,11 @@ def _spaced(said: Sequence[str]) -> str:
 def _has_loop(said: Sequence[str]) -> bool:
     """Tell whether a phrase of up to 12 words comes three times on end, 8 words at least."""
     for period in range(2, min(12, len(said) // 3) + 1):
+        enough = max(2 * period, 6)
         run = 0
         for place in range(period, len(said)):
             run = run + 1 if said[place] == said[place - period] else 0
-            if run >= max(2 * period, 6):
+            if run >= enough:
                 return True
     return False
 
