@@ -12,6 +12,10 @@ import click
 Cell = str | int | float
 
 _BARS = "▁▂▃▄▅▆▇█"
+_GAP = "  "
+
+MAX_COLUMN = 44
+"""On screen, no column but the last is wider."""
 
 _STYLE = """\
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
@@ -61,32 +65,43 @@ def bars(counts: Sequence[int]) -> str:
 def show(sections: Iterable[Section]) -> None:
     """Print sections for a person; long texts are cut to the width of the screen."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    console = Console()
+    width = Console().width
     for section in sections:
         click.secho(f"\n{section.title}", bold=True)
         for line in section.lines:
             click.echo(f"  {line}")
         if section.rows:
-            table = Table(show_edge=False, pad_edge=False, box=None, padding=(0, 2, 0, 0))
-            for place, name in enumerate(section.columns):
-                is_last = place == len(section.columns) - 1
-                table.add_column(
-                    Text(name.removeprefix("#"), style="dim"),
-                    justify="right" if name.startswith("#") else "left",
-                    no_wrap=True,
-                    overflow="ellipsis",
-                    ratio=1 if is_last and not name.startswith("#") else None,
-                )
-            for row in section.rows:
-                table.add_row(*(Text(cell(value)) for value in row))
-            with console.capture() as captured:
-                console.print(table)
-            click.echo("".join(f"  {line}\n" for line in captured.get().splitlines()), nl=False)
+            for line in _table_lines(section, width - 2):
+                click.echo(f"  {line}".rstrip())
         for warning in section.warnings:
             click.secho(f"  ! {warning}", fg="yellow")
+
+
+def _table_lines(section: Section, width: int) -> list[str]:
+    """Lay a table out in columns of cells; the last one gets what is left, at least 20 cells."""
+    from rich.cells import cell_len, set_cell_size
+
+    names = [name.removeprefix("#") for name in section.columns]
+    rows = [names, *([cell(value) for value in row] for row in section.rows)]
+    widths = [
+        min(MAX_COLUMN, max(cell_len(row[place]) for row in rows if place < len(row)))
+        for place in range(len(names))
+    ]
+    left = width - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)
+    is_text = not section.columns[-1].startswith("#")
+    widths[-1] = max(20, left) if is_text else widths[-1]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = []
+        for name, text, size in zip(section.columns, row, widths, strict=False):
+            shown = text if cell_len(text) <= size else f"{set_cell_size(text, size - 1)}…"
+            gap = " " * (size - cell_len(shown))
+            is_number = name.startswith("#")
+            cells.append(f"{gap}{shown}" if is_number else f"{shown}{gap}")
+        line = _GAP.join(cells).rstrip()
+        lines.append(line if number else click.style(line, dim=True))
+    return lines
 
 
 def to_markdown(title: str, sections: Iterable[Section]) -> str:
