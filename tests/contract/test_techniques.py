@@ -12,31 +12,74 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from seedbed import labeling, registry
-from seedbed.recipe import Recipe
+from seedbed.errors import UserError
+from seedbed.recipe import Recipe, technique_of
 from seedbed.records import SourceTask
 
 LABELS = ("billing", "Zürich")
 STYLE = ({"name": "short", "text": "Be short.", "measure": ""},)
 
 
-@pytest.fixture(params=registry.techniques())
+COLUMNS = (
+    {"name": "what", "type": "text", "max_length": 80},
+    {"name": "amount", "type": "number", "minimum": -5, "maximum": 90, "decimals": 2},
+    {"name": "day", "type": "date"},
+    {"name": "paid", "type": "boolean"},
+    {"name": "currency", "type": "category", "values": ["EUR", "CHF"]},
+    {"name": "reference", "type": "text", "pattern": "TX-[0-9]{3}", "optional": True},
+    {"name": "class_name", "type": "label"},
+)
+VALUES = {"amount": "12.50", "day": "2025-03-01", "paid": "true", "currency": "CHF",
+          "reference": "TX-123"}  # fmt: skip
+CONTROLS = {
+    "number": ("Number",),
+    "date": ("DateTime",),
+    "boolean": ("Choices",),
+    "category": ("Choices",),
+}
+OF_RECORDS = [name for name, t in registry.techniques().items() if t.of_records]
+
+
+def of_records(name):
+    return Recipe(technique=name, columns=COLUMNS, labels=LABELS).spec
+
+
+@pytest.fixture(params=[*registry.techniques(), *(f"{name} of records" for name in OF_RECORDS)])
 def spec(request):
-    return registry.technique(request.param)
+    name, _, records = request.param.partition(" ")
+    return of_records(name) if records else registry.technique(name)
 
 
 def source_of(spec, *, is_full: bool) -> SourceTask:
     return SourceTask.of(
-        {f.name: f"<{f.name}>" for f in spec.source_fields if is_full or f.is_required}
+        {
+            f.name: VALUES.get(f.name, f"<{f.name}>")
+            for f in spec.source_fields
+            if is_full or f.is_required
+        }
     )
 
 
 def outputs_of(spec, labels=()) -> dict[str, str]:
-    return {f.name: labels[0] if f.is_label else f"[{f.name}]" for f in spec.outputs(labels)}
+    return {
+        f.name: labels[0] if f.is_label else VALUES.get(f.name, f"[{f.name}]")
+        for f in spec.outputs(labels)
+    }
+
+
+def answer_of(spec, labels=()) -> dict[str, object]:
+    """Return the outputs as the model's JSON has them."""
+    columns = {column.name: column for column in spec.columns}
+    return {
+        name: columns[name].typed(text) if name in columns else text
+        for name, text in outputs_of(spec, labels).items()
+    }
 
 
 def test_name_is_the_modules(spec):
     module = importlib.import_module(f"seedbed.techniques.{spec.name}")
-    assert module.TECHNIQUE is spec
+    assert spec.columns or module.TECHNIQUE is spec
+    assert module.TECHNIQUE.name == spec.name
 
 
 def test_says_what_it_is(spec):
@@ -65,7 +108,7 @@ def test_schema_is_valid_and_fits_an_answer(spec, labels):
     schema = spec.schema(labels)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    answer = outputs_of(spec, labels)
+    answer = answer_of(spec, labels)
     assert validator.is_valid(answer)
     assert not validator.is_valid(answer | {"extra": "x"})
     for name in answer:
@@ -101,7 +144,7 @@ def test_peers_need_required_fields_only(spec):
 
 
 def test_labelled_source_steers_the_answer_to_its_label(spec):
-    fields = {spec.text_field: "x"}
+    fields = dict(source_of(spec, is_full=False).fields)
     if spec.label_field:
         fields[spec.label_field] = "Zürich"
     schema = spec.prompt(SourceTask.of(fields), labels=LABELS).schema
@@ -134,23 +177,37 @@ def test_filters_refer_to_existing_fields(spec):
 
 
 def test_recipe_of_defaults(spec):
-    recipe = Recipe(technique=spec.name)
+    columns = COLUMNS if spec.columns else ()
+    recipe = Recipe(technique=spec.name, columns=columns, labels=LABELS)
     assert recipe.filter_options().keys() == spec.filters.keys()
     assert 0 < spec.temperature <= 2
     assert 8 <= spec.max_tokens <= 8192
 
 
 def test_label_config_has_a_control_for_each_output_and_the_verdict(spec):
-    root = fromstring(labeling.config_xml(spec.name))
+    root = fromstring(labeling.review_config(spec, LABELS))
     named = {tag.get("name"): tag for tag in root.iter() if tag.get("name")}
     for field in spec.output_fields:
         control = named[field.name]
-        assert control.tag == "Choices" if field.is_label else control.tag in ("TextArea", "Labels")
+        kinds = ("TextArea", "Labels")
+        if field.is_label:
+            kinds = ("Choices",)
+        elif field.column:
+            kinds = CONTROLS.get(field.column.type, kinds)
+        assert control.tag in kinds
         assert control.get("toName") in named
     verdict = named["verdict"]
     assert (verdict.tag, verdict.get("required")) == ("Choices", "true")
     assert [choice.get("value") for choice in verdict] == ["accept", "reject"]
     assert f"${spec.text_field}" in {tag.get("value") for tag in root.iter()}
+
+
+@pytest.mark.parametrize("name", OF_RECORDS)
+def test_a_record_is_remade_from_what_its_tasks_say(name):
+    spec = of_records(name)
+    assert technique_of(name, spec.record).record == spec.record
+    with pytest.raises(UserError):
+        technique_of(name, {"columns": [{"name": "x", "type": "nonsense"}]})
 
 
 def test_reject_reasons_have_a_digit_each(spec):

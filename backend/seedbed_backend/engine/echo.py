@@ -147,13 +147,44 @@ def _answer(prompt: Prompt, rng: random.Random) -> str:
     properties: Mapping[str, Any] = prompt.schema.get("properties", {})
     if not properties:
         return _reword(whole, rng)
+    record = _record(text)
     answer = {
-        name: rng.choice(schema["enum"])
+        name: _typed(schema, record[name], rng)
+        if name in record and "enum" not in schema
+        else rng.choice(schema["enum"])
         if "enum" in schema
         else _write(name, whole, sentence, rng)[: schema.get("maxLength")]
         for name, schema in properties.items()
     }
     return json.dumps(answer, ensure_ascii=False)
+
+
+def _record(text: str) -> Mapping[str, Any]:
+    """Return the record that the source is, where it is one."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _typed(schema: Mapping[str, Any], own: object, rng: random.Random) -> object:
+    """Change a record's value a little, so that the schema still takes it."""
+    if isinstance(own, bool):
+        return rng.random() < 0.5
+    if isinstance(own, int | float):
+        number = own * rng.uniform(0.7, 1.3)
+        number = min(schema.get("maximum", number), max(schema.get("minimum", number), number))
+        return round(number) if "integer" in schema.get("type", ()) else round(number, 2)
+    if not isinstance(own, str):
+        return own
+    if "pattern" in schema:
+        place = next((i for i in range(len(own) - 1, -1, -1) if own[i] in "123456789"), -1)
+        return own if place < 0 else f"{own[:place]}{rng.randrange(1, 10)}{own[place + 1 :]}"
+    words = own.split()
+    start = rng.randrange(len(words))
+    turned = [*words[start:], *words[:start]]
+    return " ".join(turned[rng.randrange(2) if len(turned) > 3 else 0 :])
 
 
 def _write(name: str, whole: str, sentence: str, rng: random.Random) -> str:
