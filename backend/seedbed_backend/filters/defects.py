@@ -18,7 +18,7 @@ from ftfy.badness import is_bad
 from seedbed_backend.english import begins_word
 from seedbed_backend.filters.fluency import PROBLEMS, fluency, is_english
 from seedbed_backend.filters.word_order import is_label
-from seedbed_backend.text import plain, sentences, word_set, words
+from seedbed_backend.text import STOPWORDS, plain, sentences, word_set, words
 
 DEFECTS = (
     *("no_words", "mojibake", "prompt_leak", "markup", "refusal", "repetition", "truncated"),
@@ -30,8 +30,8 @@ _LEAKS = re.compile(
     <\|[^|<>]{1,40}\|> | \[/?INST\] | <</?SYS>> | </?s> | <(?:start|end)_of_turn>  # chat tokens
     | ^\s*\#{2,}\s*(?:instruction|response|input|output)\b
     | ^\s*(?:user|assistant|system|human|ai|chosen|rejected|paraphrase|completion)\s*:  # roles
-    | \{\{ | \}\} | \{% | %\} | (?<![\\\w}])\{[a-z_]{2,20}\}
-    | (?-i:\$(?!X+\b)[A-Z]{2}[A-Z_]*\b) | (?<!\w)%[sd]\b | <unk>
+    | \{\{ | \}\} | \{% | %\} | (?<![\\\w}/])\{[a-z_]{2,20}\}(?!/)
+    | (?-i:\$(?!([A-Z])\1+\b)[A-Z]{2}[A-Z_]*\b) | (?<!\w)%[sd]\b | <unk>
     | \[insert\b[^\]]{0,40}\] | <(?:insert|your)\b[^>]{0,40}>
     | (?<!\n)\[(?:your|name|company|date)\b[^\]]{0,40}\]
     | \[(?:your|name|company|date)\b[^\]]{0,40}\](?!\s*\Z)  # but where one signs a letter
@@ -86,6 +86,8 @@ _ASKS_FOR_CODE = re.compile(
 )
 _DOUBLED = re.compile(r"(?<![.,;:!?])(?:,,|;;|::|;\.|,\.|,;|,\?|;\?)(?![.,;:!?\w])")
 _ENOUGH = 12  # words: a shorter text may be written without care, like a chat message
+_PREPOSITIONS = word_set("of to with by for from in into at as on")
+_ASKING = word_set("what who where how")
 _CLAUSE_BREAK = re.compile(r"[,;.!?\n]+(?:\s+and\b)?|\s+and\b")
 _SHORT = 80  # words: in a longer text a clause may well come again
 _MAX_REPEATED = 0.35  # share of repeated word trigrams; 99 % of clean dev texts lie below 0.2
@@ -200,8 +202,11 @@ def is_repetitive(text: str, source: str = "") -> bool:
 def _is_said_twice(text: str) -> bool:
     """Tell whether the words of a clause of five words and more come again."""
     all_said = _spaced(words(text))
-    clauses = [said for each in _CLAUSE_BREAK.split(text) if len(said := words(each)) >= 5]
-    return any(all_said.count(_spaced(said)) > 1 for said in clauses)
+    clauses = [words(each) for each in _CLAUSE_BREAK.split(text)]
+    return any(
+        len(said) >= 5 and said[-1] not in STOPWORDS and all_said.count(_spaced(said)) > 1
+        for said in clauses
+    )
 
 
 def _spaced(said: Sequence[str]) -> str:
@@ -243,7 +248,8 @@ def is_truncated(text: str, source: str = "") -> bool:
     if _stands_in(stripped, source):
         return False
     said = words(stripped)
-    if _CUT.search(stripped) or (len(said) > 2 and said[-1] in _DANGLING):
+    dangles = len(said) > 2 and said[-1] in _DANGLING and not _asks_with(said)
+    if _CUT.search(stripped) or dangles:
         return not (_CUT.search(source.rstrip()) or words(source)[-1:] == said[-1:])
     if _is_cut_word(stripped, said, source):
         return True
@@ -254,6 +260,11 @@ def is_truncated(text: str, source: str = "") -> bool:
         return True
     is_sentence = len(said) >= 8 and (stripped[:1].isupper() or len(said) > 20)
     return is_sentence and line == stripped and bool(_END.search(source.rstrip()))
+
+
+def _asks_with(said: Sequence[str]) -> bool:
+    """Tell whether it is a question that ends with its preposition: "where's my card at"."""
+    return said[-1] in _PREPOSITIONS and any(word.partition("'")[0] in _ASKING for word in said)
 
 
 def _is_cut_word(text: str, said: Sequence[str], source: str) -> bool:

@@ -184,14 +184,18 @@ def _glued(tokens: Sequence[_Token], known: frozenset[str]) -> Iterator[str]:
 
 def _disordered(tokens: Sequence[_Token]) -> Iterator[str]:
     has_case = any(t.core.istitle() and t.word in STOPWORDS and t.word != "i" for t in tokens)
+    # Several single letters are names ("if p then q"), one alone is a piece of a word.
+    has_letters = (
+        sum(len(t.core) == 1 and t.core.islower() and t.core not in "ai" for t in tokens) > 1
+    )
     for before, token in pairwise(tokens):
         if not before.core or not token.core:
             continue
         mark = before.raw[-1]
         if before.raw.endswith(before.core) and token.is_led:
             is_cut = token is tokens[-1] and token.raw == token.core
-            if len(token.core) == 1 and (is_cut or token.raw[1:2] == "/"):  # "w/ CAD"
-                continue
+            if len(token.core) == 1 and (has_letters or is_cut or token.raw[1:2] == "/"):
+                continue  # "w/ CAD"
             if is_impossible(before.core, token.core):
                 yield f"{before.core} {token.core}"
         elif mark in ".;,?!" and before.core.islower() and cannot_end(before.word, mark):
