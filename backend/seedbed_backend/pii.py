@@ -360,6 +360,9 @@ _LABELS: Mapping[str, tuple[_Label, ...]] = {
 
 # --- the rules, the surest first -----------------------------------------------------------------
 
+_PHONE_RUN = re.compile(
+    r"[+(]{0,2}\d(?:[\s().\-/]{0,3}\d){6,}(?:[\s,]{0,2}(?:ext|x)\.?\s?\d{1,5})?"
+)
 _PHONE_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT")
 _TLDS = "com|org|net|edu|gov|info|io|eu|de|fr|es|nl|ch|co\\.uk|org\\.uk|ac\\.uk"
 _URL = (
@@ -414,8 +417,25 @@ def _make_rules() -> Iterator[_Rule]:
     )  # fmt: skip
     yield from _national_rules(presidio)
     yield from _labelled_rules()
-    phones = presidio.PhoneRecognizer(supported_regions=_PHONE_REGIONS)
+    phones = _Phones(presidio.PhoneRecognizer(supported_regions=_PHONE_REGIONS))
     yield _Rule("PHONE_NUMBER", _D(r"[+(\d](?:[\s().\-/]{0,3}\d){6}"), phones, _is_phone)
+
+
+class _Phones:
+    """Presidio's recognizer, for the runs of digits alone that may be accepted: it is slow."""
+
+    def __init__(self, recognizer: Any) -> None:
+        self.recognizer = recognizer
+
+    def analyze(self, text: str, entities: list[str]) -> Iterator[_Match]:
+        for run in _PHONE_RUN.finditer(text):
+            match = _Match(text, run.start(), run.end())
+            if not (
+                "+" in match.value or _PHONE_FORM.search(match.value) or match.is_near(_PHONE_WORDS)
+            ):
+                continue
+            for found in self.recognizer.analyze(match.value, entities):
+                yield _Match(text, run.start() + found.start, run.start() + found.end)
 
 
 def _national_rules(presidio: Any) -> Iterator[_Rule]:
@@ -522,9 +542,12 @@ def _is_nie(match: _Match) -> bool:
     return re.fullmatch(r"[XYZ]-?\d{7}-?[A-Z]", match.value) is not None
 
 
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
 def squash(value: str) -> str:
     """Reduce a value to what makes it the same: folded letters and digits alone."""
-    return "".join(c for c in value.casefold() if c.isalnum())
+    return _NO_LETTER.sub("", value.casefold())
 
 
 def is_said(type_: str, value: str, texts: Iterable[str]) -> bool:
@@ -533,16 +556,34 @@ def is_said(type_: str, value: str, texts: Iterable[str]) -> bool:
     Dates are compared by day, month and year, telephone numbers without their country.
     """
     if type_ == "DATE_OF_BIRTH":
-        wanted_parts = set(quantities(value).values)
-        return any(wanted_parts <= set(quantities(text).values) for text in texts)
-    wanted = squash(value)
-    if type_ == "PHONE_NUMBER":
-        wanted = wanted[-8:]
-    elif type_ == "URL":
-        wanted = squash(re.sub(r"(?i)\A(?:https?://)?(?:www\.)?", "", value))
+        return any(parts_of_date(value) in dates(text) for text in texts)
+    wanted = essence(type_, value)
     return bool(wanted) and any(wanted in _squashed(text) for text in texts)
 
 
-@lru_cache(maxsize=1024)
+def essence(type_: str, value: str) -> str:
+    """Return what of a value must stand in a squashed text that says it."""
+    if type_ == "PHONE_NUMBER":
+        return squash(value)[-8:]
+    if type_ == "URL":
+        value = re.sub(r"(?i)\A(?:https?://)?(?:www\.)?", "", value)
+    return squash(value)
+
+
+def dates(text: str) -> frozenset[frozenset[str]]:
+    """Return the full dates of a text, each as its day, month and year in one spelling."""
+    return frozenset(parts_of_date(match.group()) for match in _ANY_DATE.finditer(text))
+
+
+@lru_cache(maxsize=4096)
+def parts_of_date(date: str) -> frozenset[str]:
+    """Return day, month and year of one date as they are compared."""
+    return frozenset(quantities(date).values)
+
+
+_ANY_DATE = re.compile(rf"(?<!\w){_DATE}", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
 def _squashed(text: str) -> str:
     return squash(text)

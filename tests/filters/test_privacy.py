@@ -116,6 +116,22 @@ class TestActions:
         assert decide(text, text, Privacy(names=True)).reason == "pii_in_source"
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("Mail EVA@acme.example.", "Her address: eva@acme.example (work)"),
+        ("She was born on May 3, 1962.", "Patient, born 3 May 1962, well."),
+        ("Phone: 030 901820", "Call +49 30 90 18 20 at noon."),
+    ],
+)
+def test_names_the_other_source_among_many(text, other):
+    others = [f"Nothing here {n}." for n in range(50)]
+    decision = decide(text, "A question.", others=[*others[:30], other, *others[30:]])
+    [found] = decision.evidence["found"]
+    assert found["seen_in"] == SourceTask.of({"original": other}).id
+    assert "seen_in" not in decide(text, "A question.", others=others).evidence["found"][0]
+
+
 def test_the_name_of_a_column_says_what_a_number_is():
     made = candidate(account_number="0012345678", order_number="0012345678", note="0012345678")
     [found] = screen_one(FILTER, made).evidence["found"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator
 
-from seedbed.records import Candidate, Decision
+from seedbed.records import Candidate, Decision, SourceTask
 from seedbed_backend import pii, pseudonyms
 from seedbed_backend.filters.base import Filter, ScreenContext
 
@@ -137,16 +139,46 @@ def _replacement(action: Action, type_: str, value: str, key: str) -> str:
     return pseudonyms.mask(type_)
 
 
+class _Sources:
+    """What all sources say, made ready once to be searched for a value."""
+
+    def __init__(self, sources: Sequence[SourceTask]) -> None:
+        self.ids = [source.id for source in sources]
+        self.texts = ["\n".join(map(str, source.fields.values())) for source in sources]
+        squashed = [pii.squash(text) for text in self.texts]
+        self.ends = list(accumulate(len(text) + 1 for text in squashed))
+        self.joined = "\n".join(squashed)
+        self._dates: list[frozenset[frozenset[str]]] | None = None
+
+    def other(self, type_: str, value: str, own_id: str) -> str:
+        """Name the first source but `own_id` that says the value, or return ''."""
+        places = self._of_date(value) if type_ == "DATE_OF_BIRTH" else self._of(type_, value)
+        return next((self.ids[n] for n in places if self.ids[n] != own_id), "")
+
+    def _of(self, type_: str, value: str) -> Iterator[int]:
+        wanted = pii.essence(type_, value)
+        start = self.joined.find(wanted) if wanted else -1
+        while start >= 0:
+            number = bisect_right(self.ends, start)
+            yield number
+            start = self.joined.find(wanted, self.ends[number])
+
+    def _of_date(self, value: str) -> Iterator[int]:
+        if self._dates is None:
+            self._dates = [pii.dates(text) for text in self.texts]
+        parts = pii.parts_of_date(value)
+        return (n for n, dates in enumerate(self._dates) if parts in dates)
+
+
+_cached: tuple[tuple[str, ...], _Sources] | None = None
+
+
 def _other_source(type_: str, value: str, context: ScreenContext, own_id: str) -> str:
-    """Name the first other source that says the value, or return ''."""
-    return next(
-        (
-            source.id
-            for source in context.sources
-            if source.id != own_id and pii.is_said(type_, value, map(str, source.fields.values()))
-        ),
-        "",
-    )
+    global _cached
+    key = tuple(source.id for source in context.sources)
+    if _cached is None or _cached[0] != key:
+        _cached = (key, _Sources(context.sources))
+    return _cached[1].other(type_, value, own_id)
 
 
 def _reason(found: Sequence[Mapping[str, Any]]) -> str:
