@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from rapidfuzz.distance import LCSseq, Levenshtein
+from rapidfuzz.distance import OSA, LCSseq, Levenshtein
 
 
 class Span(NamedTuple):
@@ -40,6 +40,18 @@ STOPWORDS = word_set(
     """
 )
 
+_FUNCTION_WORDS = {
+    "en": STOPWORDS | word_set("no not never none nor neither without cannot nobody nothing"),
+    "de": word_set(
+        "der die das und ist nicht ein eine zu mit den von dem sie ich wir auf für kein"
+    ),
+    "fr": word_set("le la les de des et est une un pas que pour dans du sur vous nous au ne il ce"),
+    "es": word_set("el la los las de y es una un que por para con del en se su al lo se hay"),
+    "it": word_set("il lo la gli le di che è e un una per non con del della sono al si nel"),
+    "nl": word_set("de het een en van ik te dat die niet zijn op met voor aan er wordt door"),
+    "pt": word_set("o a os as de que e do da em um uma para não com ao se na foi por"),
+}
+
 # Plain forms only, so that typography never makes two texts differ.
 TYPOGRAPHY = str.maketrans(
     dict.fromkeys("\u2018\u2019\u02bc", "'")
@@ -55,15 +67,33 @@ def plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text.translate(TYPOGRAPHY)).split())
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2048)
 def words(text: str) -> tuple[str, ...]:
     """Return the words and numbers of `text` in order, case folded, without punctuation."""
     return tuple(_WORD.findall(plain(text).casefold()))
 
 
+@lru_cache(maxsize=2048)
+def language(text: str) -> str:
+    """Guess the language by its smallest words: en, de, fr, es, it, nl, pt, or "".
+
+    Counted are the distinct ones, over the first 200 words. Two must be there, and more than of any
+    other language; but English needs no more than to be unopposed.
+    """
+    seen = set(words(text)[:200])
+    counts = sorted((len(seen & small), code) for code, small in _FUNCTION_WORDS.items())
+    (second, _), (first, code) = counts[-2:]
+    if code == "en" and first > second:
+        return "en"
+    if first == 0:
+        return "en" if text.isascii() else ""
+    return code if first >= 2 and first > second else ""
+
+
 _ENDINGS = ("'s", "ies", "ing", "ied", "ed", "es", "ly", "s", "e", "y")
 
 
+@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """Cut the common English endings, so that forms of one word meet; 3 letters stay."""
     for ending in _ENDINGS:
@@ -72,7 +102,7 @@ def stem(word: str) -> str:
     return word
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2048)
 def content_words(text: str) -> tuple[str, ...]:
     """Return the stems of the words that carry content (no function words), in order."""
     return tuple(stem(word) for word in words(text) if word not in STOPWORDS)
@@ -81,6 +111,37 @@ def content_words(text: str) -> tuple[str, ...]:
 def word_similarity(a: str, b: str) -> float:
     """Return 1 minus the share of words that differ (edit distance ÷ longer text), in [0, 1]."""
     return float(Levenshtein.normalized_similarity(words(a), words(b)))
+
+
+_ARTICLES = word_set("a an the this that these those")
+
+
+def unpolished_similarity(a: str, b: str) -> float:
+    """Return `word_similarity` where articles and one wrong letter in a word make no difference."""
+    first = [word for word in words(a) if word not in _ARTICLES]
+    second = [word for word in words(b) if word not in _ARTICLES]
+    known = set(first)
+    mended = [word if word in known else _meant(word, known) for word in second]
+    return float(Levenshtein.normalized_similarity(first, mended))
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Return the known word that `word` misspells by one letter or two swapped ones, or itself."""
+    if len(word) < 5 or not word.isalpha():
+        return word
+    near = (other for other in known if OSA.distance(word, other, score_cutoff=1) <= 1)
+    return min(near, default=word)
+
+
+def letter_similarity(a: str, b: str) -> float:
+    """Return the Jaccard index of the character 5-grams of the words, in [0, 1]."""
+    return jaccard(_five_grams(a), _five_grams(b))
+
+
+@lru_cache(maxsize=2048)
+def _five_grams(text: str) -> frozenset[str]:
+    flat = " ".join(words(text))
+    return frozenset(flat[at : at + 5] for at in range(max(1, len(flat) - 4)))
 
 
 def is_reordered(a: str, b: str) -> bool:

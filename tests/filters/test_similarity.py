@@ -48,6 +48,55 @@ def test_with_maximum_one_only_the_copy_check_is_left(encoder):
     assert decide(f"{ORIGINAL}", encoder, floor).reason == "near_copy"
 
 
+PROVEN = Similarity(fields=("paraphrase",), source_field="original", window="proven")
+LONG = (
+    "The supplier shall send the customer an invoice for the goods at the end of each month, and "
+    "the customer shall pay it to the account that is named on it."
+)
+
+
+@pytest.mark.parametrize(
+    ("paraphrase", "reason"),
+    [
+        ("At the end of each month the supplier has to bill the customer for the goods; payment goes "
+         "to the account named on the invoice.", ""),
+        ("The weather in Lisbon is pleasant in May.", "too_far"),
+        # case and punctuation; an article and a slip of a letter; one synonym
+        (LONG.upper().replace(",", " -"), "near_copy"),
+        (LONG.replace("the goods", "goods").replace("an invoice", "the invocie"), "near_copy"),
+        (LONG.replace("goods", "products"), "near_copy"),
+    ],
+)  # fmt: skip
+def test_above_the_window_a_new_surface_must_be_proven(encoder, paraphrase, reason):
+    assert decide(paraphrase, encoder, PROVEN, LONG).reason == reason
+
+
+def test_articles_and_slips_prove_nothing_even_where_a_tenth_of_the_words_differ(encoder):
+    polished = LONG.replace("the ", "").replace("The ", "").replace("supplier", "suplier")
+    decision = decide(polished, encoder, PROVEN, LONG)
+    assert decision.reason == "near_copy"
+    assert decision.evidence["same_words"] < 0.9
+    assert decision.evidence["same_beyond_polish"] == 1.0
+
+
+def test_the_evidence_says_what_the_strict_window_says(encoder):
+    close = "Yesterday I placed an order that I want to cancel now."
+    for filter_ in (PROVEN, FILTER):
+        assert decide(close, encoder, filter_).evidence["strict_window"] == "too_close"
+        found = decide("Please cancel what I ordered yesterday.", encoder, filter_)
+        assert found.evidence["strict_window"] == "kept"
+    assert decide(close, encoder, PROVEN).keep
+    assert decide(close, encoder, FILTER).reason == "too_close"
+
+
+def test_the_proven_score_rewards_a_new_surface_at_kept_meaning():
+    assert PROVEN.score(0.70, same_words=0.0) == 0.0
+    assert PROVEN.score(0.98, same_words=0.9) == 0.5
+    assert PROVEN.score(0.98, same_words=0.6) == 1.0
+    assert PROVEN.score(0.75, same_words=0.6) == pytest.approx(0.5)
+    assert PROVEN.score(0.98, same_words=0.75) == pytest.approx(0.75)
+
+
 def test_best_sentence_finds_the_one_that_is_meant(encoder):
     nearest = Similarity(
         fields=("paraphrase",), source_field="original", against="best_sentence", minimum=0.5

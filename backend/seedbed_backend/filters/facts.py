@@ -1,4 +1,4 @@
-"""The facts of a text that must survive: quantities, names, negation, opposites. Pure.
+"""The facts of a text that must survive: quantities and names. Pure.
 
 Compared by value, not by spelling: "thirty (30) days" is "30 days", "EUR 12,400" is "€12400". The
 word lists are English.
@@ -11,7 +11,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from seedbed_backend.text import STOPWORDS, TYPOGRAPHY, plain, sentences, stem, word_set, words
+from seedbed_backend.filters.contrasts import NEGATIVE, is_negation_changed, negations, opposites
+from seedbed_backend.text import (
+    STOPWORDS,
+    TYPOGRAPHY,
+    language,
+    plain,
+    sentences,
+    stem,
+    word_set,
+    words,
+)
+
+__all__ = [
+    "NUMBER_STEMS",
+    "Quantities",
+    "is_negation_changed",
+    "missing_names",
+    "names",
+    "negations",
+    "opposites",
+    "quantities",
+]
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -68,7 +89,7 @@ _UNITS = {
     "week": "week weeks",
     "month": "month months",
     "year": "year years yr yrs",
-    "hour": "hour hours hr hrs",
+    "hour": "h hour hours hr hrs",
     "minute": "minute minutes min mins",
     "second": "second seconds sec secs",
     "kg": "kg kilogram kilograms kilo kilos",
@@ -85,8 +106,59 @@ _UNITS = {
     "mile": "mile miles",
     "foot": "foot feet ft",
     "inch": "inch inches",
+    "ounce": "oz ounce ounces",
+    "ton": "ton tons tonne tonnes",
+    "gallon": "gallon gallons",
+    "acre": "acre acres",
+    "hectare": "ha hectare hectares",
+    "kb": "kb kilobyte kilobytes",
+    "mb": "mb megabyte megabytes",
+    "gb": "gb gigabyte gigabytes",
+    "tb": "tb terabyte terabytes",
+    "kw": "kw kilowatt kilowatts",
+    "kwh": "kwh",
+    "mmhg": "mmhg",
+    "iu": "iu",
+    "celsius": "celsius centigrade",
+    "fahrenheit": "fahrenheit",
+}
+# Units that can stand for each other: the dimension, and how many of its smallest one each is.
+_SIZES = {
+    unit: (dimension, size)
+    for dimension, sizes in {
+        "time": {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800},
+        "calendar": {"month": 1, "year": 12},
+        "mass": {"mcg": 1, "mg": 1000, "g": 10**6, "kg": 10**9, "ton": 10**12},
+        "volume": {"ml": 1, "l": 1000},
+        "length": {"mm": 1, "cm": 10, "m": 1000, "km": 10**6},
+        "data": {"kb": 1, "mb": 1000, "gb": 10**6, "tb": 10**9},
+    }.items()
+    for unit, size in sizes.items()
 }
 _UNIT_OF = {form: unit for unit, forms in _UNITS.items() for form in forms.split()}
+_ORDINALS = {
+    word: value
+    for value, word in enumerate(
+        [
+            *("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
+            *("tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth"),
+            *("sixteenth", "seventeenth", "eighteenth", "nineteenth"),
+        ],
+        start=1,
+    )
+} | {f"{word[:-1]}ieth": value for word, value in _TENS.items()}
+_ORDINAL = re.compile(
+    rf"\b(?:(?P<tens>{'|'.join(_TENS)})-(?P<one>{'|'.join(list(_ORDINALS)[:9])})"
+    rf"|(?P<word>{'|'.join(list(_ORDINALS)[10:])}))\b"
+)
+_DECADE_WORD = re.compile(rf"\b({'|'.join(word[:-1] for word in _TENS)})ies\b")
+_DECADE = re.compile(r"(?:\b\d{2}|'|\b)(\d0)'?s\b")
+_HALVES = (
+    (re.compile(r"\b(?:an?|one) (hour|day|week|month|year|mile)s? and a half\b"), r"1.5 \1s"),
+    (re.compile(r"\bhalf an? hour\b|\bhalf-hour\b"), "30 minutes"),
+    (re.compile(r"\bhalf a year\b"), "6 months"),
+    (re.compile(r"\bhalf a dozen\b"), "6"),
+)
 _CURRENCY = r"[€$£¥]|\b(?:us\$|eur|usd|gbp|jpy|chf)"
 _SCALE = r"hundred|thousand|million|billion|trillion|bn\b|[km]\b"
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
@@ -120,13 +192,40 @@ class Quantities:
     loose: set[str] = field(default_factory=set)
 
     def missing_from(self, other: Quantities) -> list[str]:
-        """Name the numbers here that `other` lacks, or has with another unit; sorted."""
-        absent = [v for v in self.values if v not in other.values and v not in other.loose]
+        """Name the numbers here that `other` lacks, or has with another unit; sorted.
+
+        "90 minutes" are "1.5 hours", "9 am" is answered by a plain "9".
+        """
+        absent = []
         for value, units in self.values.items():
-            others = other.values.get(value, set())
-            if units and others and not units & others:
-                absent.append(f"{value} {min(units)}")
+            others = other.values.get(value)
+            if others is None:
+                if value not in other.loose and not other.has_equal(value, units):
+                    absent.append(value)
+            elif others and (lost := units - others) and not other.has_equal(value, lost):
+                absent.append(f"{value} {min(lost)}")
         return sorted(absent)
+
+    def has_equal(self, value: str, units: set[str]) -> bool:
+        """Tell whether another value here is the same amount in another unit, or the same hour."""
+        if value.endswith(":00"):
+            hour = int(value[:-3])
+            return bool({str(hour), str(hour % 12 or 12)} & self.values.keys())
+        if not units and value.isdigit() and int(value) <= 24:
+            return bool({f"{value}:00", f"{int(value) + 12}:00"} & self.values.keys())
+        wanted = _amounts(value, units)
+        return bool(wanted) and any(wanted & _amounts(*item) for item in self.values.items())
+
+
+def _amounts(value: str, units: set[str]) -> set[tuple[str, float]]:
+    """Return the amount in the smallest unit of each dimension that it is given in."""
+    try:
+        number = float(value)
+    except ValueError:
+        return set()
+    return {
+        (_SIZES[unit][0], round(number * _SIZES[unit][1], 6)) for unit in units if unit in _SIZES
+    }
 
 
 _Reader = Callable[[re.Match[str], Quantities], Iterator[tuple[int, int]]]
@@ -136,11 +235,12 @@ _Reader = Callable[[re.Match[str], Quantities], Iterator[tuple[int, int]]]
 def quantities(text: str) -> Quantities:
     """Find numbers, amounts, percentages, dates and times, however they are written."""
     found = Quantities()
-    rest = plain(text).casefold().replace("per cent", "percent")
+    rest = _spelled_out(plain(text).casefold().replace("per cent", "percent"))
     for pattern, read in (
         (_ISO_DATE, _read_iso_date),
         (_DATE, _read_date),
         (_CLOCK, _read_clock),
+        (_DECADE, _read_decade),
         (_MONTH, _read_month),
         (_DIGITS, _read_digits),
         (_SPELLED, _read_spelled),
@@ -148,6 +248,17 @@ def quantities(text: str) -> Quantities:
         rest = _take(pattern, read, rest, found)
     found.loose.update(_LOOSE_NUMBERS[w] for w in _WORD.findall(rest) if w in _LOOSE_NUMBERS)
     return found
+
+
+def _spelled_out(text: str) -> str:
+    """Put ordinals and decades in digits ("nineteenth" → "19th"), halves of an hour in minutes."""
+    text = _ORDINAL.sub(
+        lambda m: f"{_TENS.get(m['tens'], 0) + _ORDINALS[m['one'] or m['word']]}th", text
+    )
+    text = _DECADE_WORD.sub(lambda m: f"{_TENS[m[1] + 'y']}s", text)
+    for pattern, written in _HALVES:
+        text = pattern.sub(written, text)
+    return text
 
 
 def _take(pattern: re.Pattern[str], read: _Reader, text: str, found: Quantities) -> str:
@@ -188,6 +299,11 @@ def _read_clock(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, 
     else:
         value = f"{int(hour24)}:{minute24}"
     found.values.setdefault(value, set())
+    yield match.span()
+
+
+def _read_decade(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
+    found.values.setdefault(f"decade-{match[1]}", set())
     yield match.span()
 
 
@@ -282,10 +398,12 @@ _TITLES = word_set("mr mrs ms dr prof sir madam miss")
 def names(text: str) -> tuple[str, ...]:
     """Return capitalised sequences that are no sentence start, and acronyms; in order, once each.
 
-    A text mostly in capitals (a heading) has none.
+    A text mostly in capitals (a heading) has none; a German one, where nouns have capitals, has
+    those with a capital inside.
     """
     found: dict[str, None] = {}
     flat = text.translate(TYPOGRAPHY)
+    has_capital_nouns = language(text) == "de"
     tokens = [word for word in _NAME_WORD.findall(flat) if len(word) > 2]
     if len(tokens) > 3 and sum(word[0].isupper() for word in tokens) > 0.8 * len(tokens):
         return ()
@@ -294,7 +412,7 @@ def names(text: str) -> tuple[str, ...]:
         last_end = start
         for match in _NAME_WORD.finditer(flat, start, end):
             is_first = match.start() <= start + 2 or flat[: match.start()].rstrip()[-1:] in _OPENERS
-            is_name = _is_name_word(match.group(), is_first=is_first)
+            is_name = _is_name_word(match.group(), is_first=is_first or has_capital_nouns)
             if run and (not is_name or flat[last_end : match.start()].strip()):
                 found[" ".join(run)] = None
                 run = []
@@ -314,7 +432,7 @@ def _is_name_word(word: str, *, is_first: bool) -> bool:
         folded in STOPWORDS
         or folded in _TITLES
         or folded in _MONTHS
-        or folded in _NEGATIVE | _UNIT_OF.keys()
+        or folded in NEGATIVE | _UNIT_OF.keys()
     ):
         return False
     return not is_first or any(letter.isupper() for letter in word[1:])
@@ -323,13 +441,14 @@ def _is_name_word(word: str, *, is_first: bool) -> bool:
 def missing_names(text: str, other: str) -> list[str]:
     """Name the names in `text` of which some word does not occur in `other`, in any case."""
     known = {_name_key(word) for word in _NAME_WORD.findall(other.translate(TYPOGRAPHY))}
-    known |= {part for word in known for part in re.split(r"[-&]", word)}
+    known |= {part for word in known for part in re.split(r"[-&]", word)} - {""}
     squeezed = "".join(words(other))
     initials = "".join(word[0] for word in words(other) if word not in STOPWORDS)
     return [
         name
         for name in names(text)
-        if not all(_is_known(part, known, squeezed, initials) for part in name.split())
+        if _initials(name) not in known
+        and not all(_is_known(part, known, squeezed, initials) for part in name.split())
     ]
 
 
@@ -342,117 +461,11 @@ def _is_known(word: str, known: set[str], squeezed: str, initials: str) -> bool:
     return "-" in key and all(part in known for part in key.split("-") if part)
 
 
+def _initials(name: str) -> str:
+    parts = name.split()
+    return "".join(part[0] for part in parts).casefold() if len(parts) > 1 else ""
+
+
 def _name_key(word: str) -> str:
     folded = word.casefold().removesuffix("'s").replace(".", "").strip("'-&")
     return folded[:-1] if len(folded) > 3 and folded.endswith("s") else folded
-
-
-# --- negation and opposites ----------------------------------------------------------------------
-
-_NEGATIVE = word_set("no not never none nor neither without cannot nobody nothing nowhere")
-# These bound an amount, or stress; they do not negate.
-_NOT_NEGATING = re.compile(
-    r"\b(?:no|not) (?:later|more|less|fewer|earlier|longer|greater|only|limited|exceed\w*)\b"
-    r"|\bnot to exceed\b|\bno\.? ?\d|\bneither\b(?=.*\bnor\b)|\bwhether or not\b"
-)
-_SOFT_NEGATION = re.compile(
-    r"\b(?:lack(?:s|ed|ing)?|unable|fail(?:s|ed|ing)?|den(?:y|ies|ied|ying)|refus\w+|absen\w+"
-    r"|free (?:of|from)|except|unless|declin\w+|prohibit\w*|forbid\w*|forbidden|avoid\w*|stop\w*"
-    r"|prevent\w*|exclud\w*|prohibition|ineligible|hardly|barely|rarely|nil|zero)\b"
-)
-_PREFIXED = re.compile(r"(?:un|in|im|ir|non|dis)(?=\w{4})")
-
-
-@lru_cache(maxsize=1024)
-def negations(text: str) -> int:
-    """Count the words that negate: not, no, never, without, -n't and their like."""
-    folded = _NOT_NEGATING.sub(" ", plain(text).casefold())
-    return sum(word in _NEGATIVE or word.endswith("n't") for word in _WORD.findall(folded))
-
-
-def is_negation_changed(source: str, other: str) -> bool:
-    """Tell whether one text negates where the other does not.
-
-    Counts are compared; a surplus is forgiven where the other side says it with a word such as
-    "lacks", "unable", "denies" or "invalid" for "not valid".
-    """
-    surplus = negations(source) - negations(other)
-    if surplus == 0:
-        return False
-    poorer, richer = (other, source) if surplus > 0 else (source, other)
-    if negations(poorer) and surplus % 2 == 0:
-        return False
-    return abs(surplus) > _soft_negations(poorer, richer)
-
-
-def _soft_negations(text: str, other: str) -> int:
-    own, others = set(words(text)), set(words(other))
-    soft = set(_SOFT_NEGATION.findall(plain(text).casefold()))
-    soft -= set(_SOFT_NEGATION.findall(plain(other).casefold()))
-    prefixed = [w for w in own - others if (p := _PREFIXED.match(w)) and w[p.end() :] in others]
-    return len(soft) + len(prefixed)
-
-
-_OPPOSITES = tuple(
-    (frozenset(left.split()), frozenset(right.split()))
-    for left, right in (
-        pair.split("|")
-        for pair in """
-        before prior preceding earlier|after following later subsequent
-        more greater higher above over exceeding|less fewer lower below under
-        increase increases increased increasing rise rises|decrease decreases decreased decreasing reduced
-        minimum least|maximum most
-        left|right
-        include includes included including|exclude excludes excluded excluding
-        accept accepts accepted|reject rejects rejected decline declines declined
-        allow allows allowed permit permits permitted|prohibit prohibits prohibited forbid forbidden
-        must shall required obligatory mandatory|may optional optionally
-        always|never sometimes
-        all every each|none
-        internal|external
-        first|last
-        start starts begin begins|end ends stop stops terminate terminates
-        buy buys bought purchase|sell sells sold
-        he his man father brother|she her woman mother sister
-        mild slight minor|severe serious major
-        acute|chronic
-        positive|negative
-        normal|abnormal
-        improved improves better|worsened worsens worse
-        present|absent
-        deny denies denied|report reports reported admit admits admitted
-        public|private confidential
-        written|oral verbal
-        joint jointly|several severally individual
-        debit debits|credit credits
-        lender creditor|borrower debtor
-        landlord lessor|tenant lessee
-        buyer purchaser|seller vendor
-        customer client consumer|provider supplier institution bank
-        licensor|licensee
-        employer|employee
-        upper|lower
-        daily|weekly monthly yearly annual annually
-        weekly|monthly yearly annual annually
-        monthly|quarterly yearly annual annually
-        days day|weeks week months month years year
-        weeks week|months month years year
-        months month|years year
-        hours hour|days day minutes minute
-        health medical|life
-        """.strip().splitlines()
-    )
-)
-
-
-def opposites(source: str, other: str) -> list[str]:
-    """Find words of `source` that gave way to their opposite: "before → after", sorted."""
-    before, after = set(words(source)), set(words(other))
-    gone, come = before - after, after - before
-    found = set()
-    for left, right in _OPPOSITES:
-        for old, new in ((left, right), (right, left)):
-            # A side still present in another form was not swapped.
-            if gone & old and come & new and not after & old and not before & new:
-                found.add(f"{min(gone & old)} → {min(come & new)}")
-    return sorted(found)

@@ -36,13 +36,16 @@ Answer as JSON: {"paraphrase": "..."}""",
         "privacy": {},
         "memorization": {},
         "protected_terms": {"fields": ["paraphrase"], "source_field": "original"},
-        # The textbook window; FILTERS.md says what its upper end costs.
+        # The textbook window. Above its end a candidate must prove that it is no copy, for most good
+        # rewrites lie there; `window: strict` drops them all.
         "similarity": {
             "fields": ["paraphrase"],
             "source_field": "original",
+            "window": "proven",
             "minimum": 0.70,
             "maximum": 0.90,
         },
+        "label_neighbours": {"fields": ["paraphrase"], "source_field": "original"},
         "dedup": {"fields": ["paraphrase"], "siblings_agree": True},
         "top_fraction": {"keep_fraction": 0.65},
     },
