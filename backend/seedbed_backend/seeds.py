@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask, content_id
 from seedbed_backend.filters.base import Encoder
 from seedbed_backend.filters.defects import defect
+from seedbed_backend.filters.sameness import changed_fact
 from seedbed_backend.insights.distribution import form
 from seedbed_backend.insights.sets import real_text, sample
 from seedbed_backend.selection import Vectors, apportion, cosines, nearest, stand_for
@@ -33,7 +34,10 @@ MAX_SOURCES = 5000
 """Most sources that are looked at; more are sampled. All pairs of them take 100 MB."""
 
 NEAR_DUPLICATE = 0.95
-"""Cosine from which two sources are too alike to be both seeds (FILTERS: .83 balanced accuracy)."""
+"""Cosine from which two sources that differ in no fact are too alike to be both seeds.
+
+FILTERS: .83 balanced accuracy without a look at the facts.
+"""
 
 N_NEIGHBOURS, MIN_SIMILARITY, MIN_AGREEING = 5, 0.4, 4
 """A label is doubted where 4 of the 5 nearest others, all within that cosine, agree on another."""
@@ -47,6 +51,7 @@ MAX_FLAWED = 0.2
 _LENGTH_WEIGHT, _FORM_WEIGHT = 0.15, 0.10  # the rest is meaning
 _N_DRAWS = 20
 _ROWS_AT_ONCE = 500
+_N_ASKED = 3
 _MAX_NAMED = 200
 
 REASONS = {
@@ -96,7 +101,7 @@ def select(
     pool = _Pool(recipe, seen, encoder)
     avoided = pool.avoided()
     sound = [place for place in range(len(seen)) if place not in avoided]
-    quotas = _quotas(Counter(pool.labels[place] for place in sound), n)
+    quotas = quotas_of(Counter(pool.labels), Counter(pool.labels[place] for place in sound), n)
     chosen = stand_for(
         pool.shaped(),
         n,
@@ -207,11 +212,18 @@ class _Pool:
                     "task": item.source.label_studio_task,
                     "text": " ".join(next(iter(item.source.fields.values()), "").split())[:200],
                     "reason": item.reason,
-                    "detail": item.detail,
+                    "detail": self._told(item),
                 }
                 for item in avoided[:_MAX_NAMED]
             ],
         }
+
+    def _told(self, item: Avoided) -> str:
+        if item.reason != "near_duplicate":
+            return item.detail
+        other = next(source for source in self.sources if source.id == item.detail)
+        task = other.label_studio_task
+        return f"of task {task}" if task else f"of {other.id[:8]}"
 
     @property
     def _k(self) -> int:
@@ -238,7 +250,11 @@ class _Pool:
         """Keep one of each group of near duplicates: the one whose label is the surest."""
         qualities = self.qualities()
         order = sorted(places, key=lambda p: (-qualities[p], p))
-        of_rank = near_earlier(self.vectors[order], NEAR_DUPLICATE)
+        of_rank = near_earlier(
+            self.vectors[order],
+            NEAR_DUPLICATE,
+            lambda a, b: not changed_fact(self.texts[order[a]], self.texts[order[b]]),
+        )
         return {
             order[rank]: Avoided(
                 self.sources[order[rank]], "near_duplicate", self.sources[order[other]].id
@@ -282,24 +298,30 @@ def _one_hot(kinds: Sequence[str]) -> Vectors:
     return rows
 
 
-def near_earlier(vectors: Vectors, least: float) -> dict[int, int]:
-    """Return the rows within that cosine of an earlier row that is not among them, and which one."""
+def near_earlier(
+    vectors: Vectors, least: float, is_same: Callable[[int, int], bool]
+) -> dict[int, int]:
+    """Return the rows that are the same as an earlier row that is not among them, and which one.
+
+    Those within the cosine `least` are asked about, the three nearest of each row.
+    """
     found: dict[int, int] = {}
     kept: list[int] = []
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        block = vectors[start : start + _ROWS_AT_ONCE]
-        places, values = nearest(block, vectors[kept])
-        within = cosines(block, block)
-        own: list[int] = []
-        for row in range(len(block)):
-            if values[row] >= least:
-                found[start + row] = kept[places[row]]
-                continue
-            if own and within[row, own].max() >= least:
-                found[start + row] = start + own[int(within[row, own].argmax())]
+        block = range(start, min(start + _ROWS_AT_ONCE, len(vectors)))
+        columns = np.array([*kept, *block])
+        similar = cosines(vectors[block.start : block.stop], vectors[columns])
+        is_kept = np.arange(len(columns)) < len(kept)
+        for row in block:
+            values = np.where(is_kept, similar[row - start], -1.0)
+            nearest_ones = np.argsort(-values, kind="stable")[:_N_ASKED]
+            near = [int(columns[n]) for n in nearest_ones if values[n] >= least]
+            other = next((n for n in near if is_same(row, n)), None)
+            if other is None:
+                is_kept[len(kept) + row - start] = True
             else:
-                own.append(row)
-        kept += [start + row for row in own]
+                found[row] = other
+        kept = columns[is_kept].tolist()
     return found
 
 
@@ -317,16 +339,22 @@ def neighbours(vectors: Vectors, k: int) -> tuple[NDArray[np.int64], NDArray[np.
     return places, values
 
 
-def _quotas(counts: Mapping[str, int], n: int) -> dict[str, int]:
-    """Return the most seeds of each label: its share, at least one; one where labels outnumber seeds."""
-    labels = sorted(counts, key=lambda label: (-counts[label], label))
+def quotas_of(counts: Mapping[str, int], sound: Mapping[str, int], n: int) -> dict[str, int]:
+    """Return the most seeds of each label: its share of all, at least one, as far as there are sound.
+
+    What a label lacks goes to the others in proportion. One each where labels outnumber seeds.
+    """
+    labels = sorted(sound, key=lambda label: (-counts[label], label))
     if n < len(labels):
         return dict.fromkeys(labels, 1)
     seats = apportion([counts[label] for label in labels], n)
-    while n >= len(labels) and 0 in seats:
+    while 0 in seats:
         seats[seats.index(0)] = 1
         seats[seats.index(max(seats))] -= 1
-    return dict(zip(labels, seats, strict=True))
+    seats = [min(seat, sound[label]) for seat, label in zip(seats, labels, strict=True)]
+    room = [sound[label] - seat for seat, label in zip(seats, labels, strict=True)]
+    more = apportion(room, n - sum(seats))
+    return {label: seats[place] + more[place] for place, label in enumerate(labels)}
 
 
 def _counted(

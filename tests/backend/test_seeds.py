@@ -7,7 +7,7 @@ from filters.support import HashingEncoder
 from insights.grown import DELIVERIES, DISPUTES, LOGINS, VARIED, source
 from seedbed.errors import SourceError
 from seedbed.recipe import Recipe
-from seedbed_backend.seeds import _quotas, near_earlier, neighbours, quarters, select
+from seedbed_backend.seeds import near_earlier, neighbours, quarters, quotas_of, select
 
 EXPAND = Recipe(technique="expand")
 
@@ -97,6 +97,13 @@ def test_a_near_duplicate_is_avoided_and_names_the_other():
     [item] = found.avoided
     assert item.reason == "near_duplicate"
     assert {item.source.id, item.detail} == {first.id, second.id}
+    assert found.report["avoided_sources"][0]["detail"] == f"of {item.detail[:8]}"
+
+
+def test_texts_that_differ_in_a_fact_are_no_duplicates():
+    long = f"{DISPUTES[0]}. {VARIED[0]} {VARIED[1]} {VARIED[2]} Refund EUR"
+    found = choose([seed(f"{long} {amount}") for amount in (40, 50)], 2)
+    assert len(found.seeds) == 2
 
 
 def test_texts_that_share_their_form_alone_are_no_duplicates():
@@ -160,13 +167,22 @@ def test_no_sources_are_an_error_that_says_what_to_do():
 def test_near_rows_are_found_in_and_across_blocks(block, monkeypatch):
     monkeypatch.setattr("seedbed_backend.seeds._ROWS_AT_ONCE", block)
     rows = HashingEncoder().encode([VARIED[0], VARIED[1], VARIED[0], VARIED[2], VARIED[1]])
-    assert near_earlier(rows, 0.95) == {2: 0, 4: 1}
+    assert near_earlier(rows, 0.95, lambda a, b: True) == {2: 0, 4: 1}
+    assert near_earlier(rows, 0.95, lambda a, b: {a, b} == {1, 4}) == {4: 1}
 
 
-def test_quotas_follow_the_numbers():
-    assert _quotas({"a": 90, "b": 9, "c": 1}, 10) == {"a": 8, "b": 1, "c": 1}
-    assert _quotas({"a": 2, "b": 2}, 10) == {"a": 2, "b": 2}
-    assert _quotas({}, 10) == {}
+@pytest.mark.parametrize(
+    ("counts", "sound", "n", "quotas"),
+    [
+        ({"a": 90, "b": 9, "c": 1}, {}, 10, {"a": 8, "b": 1, "c": 1}),
+        ({"a": 2, "b": 2}, {}, 10, {"a": 2, "b": 2}),
+        ({}, {}, 10, {}),
+        ({"a": 20, "b": 40}, {"a": 2}, 9, {"b": 7, "a": 2}),
+        ({"a": 20, "b": 40}, {"a": 1, "b": 3}, 9, {"b": 3, "a": 1}),
+    ],
+)
+def test_quotas_follow_the_numbers(counts, sound, n, quotas):
+    assert quotas_of(counts, {**counts, **sound}, n) == quotas
 
 
 def test_quarters_hold_every_length():
