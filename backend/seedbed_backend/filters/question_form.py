@@ -131,8 +131,9 @@ _EMPTY_IT = re.compile(
     r"\bit\b(?=\s+(?:take|takes|took|mean|means|seem|seems|matter|follow|happen|cost|costs|comes?"
     r"|works?)\b)"
     r"|\b(?:is|was|will|would|can|could|may|might|does|do|did|be|when|if|where|that|make|makes"
-    r"|considered|deemed)\s+it\b(?=.*\b(?:to|that|for|when|if|who|which|whether)\b)"
-    r"|\bit (?:is|was|be|will be|would be)\b(?=.*\b(?:to|that|for|when|if|who|which|whether)\b)"
+    r"|considered|deemed)\s+it\b(?=.*\b(?:to|that|for|when|if|who|which|whether) \w)"
+    r"|\bit (?:is|was|be|will be|would be)\b(?=.*\b(?:to|that|for|when|if|who|which|whether) \w)",
+    re.IGNORECASE,
 )
 # "this Agreement", "these Terms": documents that name themselves.
 _DEFINED = word_set(
@@ -175,12 +176,12 @@ def _nouns(seen: Sequence[str]) -> list[str]:
     found = []
     asked = False
     for word in seen:
-        if word in _ASKS:
+        if word in {"what", "which", "many", "much"}:
             asked = True
-            if word in {"who", "whose"}:
-                found.append(word)
+        elif word in _ASKS:
+            found += [word] if word in {"who", "whose"} else []
         elif word in _AUXILIARY or word in STOPWORDS or not word[0].isalnum():
-            asked = asked and word in {"many", "much"}
+            asked = False
         elif not asked and not word[0].isdigit():
             found.append(word)
     return found

@@ -16,7 +16,7 @@ LIGHT = word_set(
     concern concerned condition confirm consider considered consist contact contain content contrast
     contribute convey cover create current currently deal decide demonstrate depend describe
     describes despite detail details determine different discuss discusses document effect effort
-    enable encounter ensure especially establish etc example exist expect experience explain
+    enable encounter ensure especially establish etc every example exist expect experience explain
     explains express fact feature featured features find focus follow form found future gain general
     generally get give given go good great group happen help helps highlight hold idea identify
     immediately important include included includes including indeed indicate individual information
@@ -101,7 +101,6 @@ _SYNONYMS = """
     near close nearby
     around about approximately roughly
     also too additionally
-    annual yearly
     per each every
     kill murder slay
     die pass perish
@@ -230,6 +229,24 @@ _SYNONYMS = """
     behaviour behavior
     centre center
     colour color
+    answer reply replies replied respond response
+    ahead advance beforehand
+    letter writing written
+    refund repay reimburse
+    suspend pause interrupt
+    deem consider regard
+    arrive receive
+    surcharge supplement
+    submit hand
+    delay late
+    due deadline
+    day daily
+    month monthly
+    year yearly annual annually
+    mg milligram milligrams
+    kg kilogram kilograms
+    ml millilitre millilitres milliliter milliliters
+    percent percentage
     """
 
 
