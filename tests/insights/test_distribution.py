@@ -3,9 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from insights.grown import DELIVERIES, DISPUTES, LOGINS, expanded, grown, source
-from seedbed_backend.insights import insights
+from filters.support import HashingEncoder
+from insights.grown import DELIVERIES, DISPUTES, LOGINS, expanded, grown, source, stored
+from seedbed.recipe import parse
+from seedbed.records import Candidate
+from seedbed_backend.insights import ReportData, insights
 from seedbed_backend.insights.distribution import detectable, find, form, holm, readability
+from seedbed_backend.projects import make_source
 
 REAL = DISPUTES + LOGINS + DELIVERIES
 TOLD = [f"{text}, says caller {n}." for n in range(4) for text in REAL]
@@ -60,6 +64,24 @@ def test_labels_are_compared_unless_the_recipe_sets_their_shares():
 def test_forms_are_compared():
     questions = [text.replace(".", "?") for text in TOLD]
     assert features(TOLD, questions)["form"]["effect"] == 1
+
+
+def test_of_a_record_the_free_text_is_measured():
+    columns = [
+        {"name": "narrative", "type": "text"},
+        {"name": "amount", "type": "number"},
+        {"name": "booked", "type": "date"},
+    ]
+    recipe = parse({"technique": "expand", "columns": columns})
+    rows = [
+        {"narrative": t, "amount": f"{n}.5", "booked": "2024-05-01"} for n, t in enumerate(TOLD)
+    ]
+    sources = [make_source(recipe.spec, row, {}, "row") for row in rows]
+    made = [stored(Candidate(f"c{n}", s, dict(s.fields))) for n, s in enumerate(sources)]
+    finding = find(ReportData(recipe, sources, made, HashingEncoder()))
+    assert finding.data["features"]["words"]["real"]["median"] == np.median(
+        [len(text.split()) for text in TOLD]
+    )
 
 
 def test_a_large_p_of_few_texts_is_no_proof():

@@ -6,11 +6,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from seedbed.recipe import Recipe
 from seedbed_backend.insights.base import Finding, Insight, ReportData
 from seedbed_backend.insights.sets import Sets, compare
 from seedbed_backend.text import sentences, words
@@ -48,6 +49,7 @@ def find(data: ReportData) -> Finding | None:
         or min(len(sets.real), len(sets.synthetic)) < MIN_TEXTS
     ):
         return None
+    sets = _of_free_text(data.recipe, sets)
     results = [*_numeric(sets), *_categorical(sets)]
     if data.recipe.label_shares:  # labels follow those, not the real set
         results = [result for result in results if result.key != "label"]
@@ -115,6 +117,21 @@ def find(data: ReportData) -> Finding | None:
                 for r, p, told in zip(results, adjusted, verdicts, strict=True)
             },
         },
+    )
+
+
+def _of_free_text(recipe: Recipe, sets: Sets) -> Sets:
+    """Return the sets with a record's free text alone; its other columns have a report of their own.
+
+    Topics still go by the whole record.
+    """
+    if not recipe.spec.columns:
+        return sets
+    name = recipe.spec.text_field
+    return replace(
+        sets,
+        real=[source.fields.get(name, "") for source in sets.sources],
+        synthetic=[candidate.fields.get(name, "") for candidate in sets.candidates],
     )
 
 
