@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seedbed.errors import NotFoundError, UserError
@@ -14,6 +15,8 @@ from seedbed_backend.store import FormerDecision, Project, Run, Store, StoredCan
 
 MIN_PREFIX = 4
 """Fewer characters of an id would mostly fit several."""
+
+_AN_ID = re.compile(r"[0-9a-f]{24}")
 
 N_BESIDE = 60
 """How many characters of the source are shown on either side of a marked passage."""
@@ -50,6 +53,8 @@ def explain(store: Store, prefix: str) -> dict[str, Any]:
     own = parse(store.recipe(run.recipe_hash))
     recipe = outlook.recipe_of(store, run)
     decisions = store.decisions(stored.candidate.id)
+    history = store.former_decisions(stored.candidate.id)
+    texts = _named_sources(store, stored, recipe, [*decisions, *(f.decision for f in history)])
     return {
         "id": stored.candidate.id,
         "project": {"id": project.id, "name": project.name, "technique": project.technique},
@@ -58,9 +63,9 @@ def explain(store: Store, prefix: str) -> dict[str, Any]:
         "source": _source(stored, project),
         "generation": _generation(stored, run, own),
         "fields": dict(stored.candidate.fields),
-        "decisions": [_decision(decision, stored, recipe) for decision in decisions],
+        "decisions": [_decision(decision, stored, recipe, texts) for decision in decisions],
         "not_asked": _not_asked(stored, decisions, recipe),
-        "former_decisions": [_former(former, stored, recipe) for former in _history(store, stored)],
+        "former_decisions": [_former(former, stored, recipe, texts) for former in history],
         "review": _review(stored, project, recipe),
         "verdicts": [_verdict(v, stored) for v in store.verdicts(stored.candidate.id)],
         "events": _events(store, stored, run),
@@ -120,7 +125,9 @@ def _generation(stored: StoredCandidate, run: Run, recipe: Recipe) -> dict[str, 
     }
 
 
-def _decision(decision: Decision, stored: StoredCandidate, recipe: Recipe) -> dict[str, Any]:
+def _decision(
+    decision: Decision, stored: StoredCandidate, recipe: Recipe, texts: Mapping[str, str]
+) -> dict[str, Any]:
     variant = filters().get(decision.filter)
     return {
         "filter": decision.filter,
@@ -129,17 +136,37 @@ def _decision(decision: Decision, stored: StoredCandidate, recipe: Recipe) -> di
         "reason": decision.reason,
         "score": decision.score,
         "evidence": dict(decision.evidence),
-        "lines": readable(decision.evidence, stored, recipe),
+        "lines": readable(decision.evidence, stored, recipe, texts),
     }
 
 
-def _former(former: FormerDecision, stored: StoredCandidate, recipe: Recipe) -> dict[str, Any]:
-    said = _decision(former.decision, stored, recipe)
+def _former(
+    former: FormerDecision, stored: StoredCandidate, recipe: Recipe, texts: Mapping[str, str]
+) -> dict[str, Any]:
+    said = _decision(former.decision, stored, recipe, texts)
     return {**said, "recipe": former.recipe_hash, "replaced_at": former.replaced_at}
 
 
-def _history(store: Store, stored: StoredCandidate) -> list[FormerDecision]:
-    return store.former_decisions(stored.candidate.id)
+def _named_sources(
+    store: Store, stored: StoredCandidate, recipe: Recipe, decisions: Sequence[Decision]
+) -> dict[str, str]:
+    """Return the texts of the sources that evidence names by their ids."""
+    ids = {id_ for decision in decisions for id_ in _ids(decision.evidence)}
+    found = store.sources(stored.project_id, ids) if ids else []
+    return {source.id: source.fields.get(recipe.spec.text_field, "") for source in found}
+
+
+def _ids(value: Any) -> Iterator[str]:
+    """Yield what could be ids of sources."""
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from _ids(each)
+    elif isinstance(value, str):
+        if _AN_ID.fullmatch(value):
+            yield value
+    elif isinstance(value, Sequence):
+        for each in value:
+            yield from _ids(each)
 
 
 def _not_asked(stored: StoredCandidate, decisions: Sequence[Decision], recipe: Recipe) -> list[str]:
@@ -202,8 +229,16 @@ def _task_url(project: Project, label_studio_project: int, task: int | None) -> 
 # --- evidence in words ---------------------------------------------------------------------------
 
 
-def readable(evidence: Mapping[str, Any], stored: StoredCandidate, recipe: Recipe) -> list[str]:
-    """Put a decision's evidence in lines for people: every key, and spans shown within their text."""
+def readable(
+    evidence: Mapping[str, Any],
+    stored: StoredCandidate,
+    recipe: Recipe,
+    texts: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Put a decision's evidence in lines for people: every key, and spans shown within their text.
+
+    `texts` are those of sources by id, shown in place of the ids.
+    """
     said = dict(evidence)
     lines = []
     start, end = said.get("start"), said.get("end")
@@ -214,7 +249,12 @@ def readable(evidence: Mapping[str, Any], stored: StoredCandidate, recipe: Recip
             said.pop(key, None)
     if isinstance(said.get("match"), str):
         lines.append(_matched(said))
-    lines += [f"{_words(key)}: {_value(value)}" for key, value in said.items()]
+    known = texts or {}
+    for key, value in said.items():
+        if isinstance(value, Sequence) and any(isinstance(each, Mapping) for each in value):
+            lines += [f"{_words(key)}: {_value(each, known)}" for each in value]
+        else:
+            lines.append(f"{_words(key)}: {_value(value, known)}")
     return lines
 
 
@@ -250,7 +290,7 @@ def _words(key: str) -> str:
     return key.removeprefix("is_").removeprefix("n_").replace("_", " ")
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, texts: Mapping[str, str]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -258,8 +298,10 @@ def _value(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, Mapping):
-        return ", ".join(f"{_words(str(key))} {_value(each)}" for key, each in value.items())
+        return ", ".join(f"{_words(str(k))} {_value(each, texts)}" for k, each in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        is_nested = any(isinstance(each, Mapping) for each in value)
-        return ("; " if is_nested else ", ").join(_value(each) for each in value) or "none"
+        return ", ".join(_value(each, texts) for each in value) or "none"
+    if value in texts:
+        text = " ".join(texts[value].split())
+        return f"{value[:12]} “{text[:N_BESIDE]}{'…' * (len(text) > N_BESIDE)}”"
     return str(value)

@@ -202,7 +202,7 @@ def flags(counts: Sequence[FilterCount]) -> list[dict[str, Any]]:
             )
         elif not count.n_dropped:
             what = f"{count.filter} dropped none of the {count.n_seen} it saw"
-            advice = "It may be superfluous here, or set too loosely."
+            advice = "Either there was nothing to find, or it is set too loosely."
             found.append(
                 {"filter": count.filter, "kind": "drops_none", "text": f"{what}. {advice}"}
             )
@@ -214,14 +214,14 @@ def window(store: Store, project_id: str, run_id: str | None = None) -> dict[str
 
     Counts over what reached it, or None where no decision tells.
     """
-    counts = store.evidence_flags(project_id, "similarity", "in_window", run_id)
+    counts = store.evidence_values(project_id, "similarity", "strict_window", run_id)
     if not counts:
         return None
     return {
         "n": sum(counts.values()),
-        "n_kept": counts.get((True, True), 0) + counts.get((True, False), 0),
-        "n_in_window": counts.get((True, True), 0) + counts.get((False, True), 0),
-        "n_both": counts.get((True, True), 0),
+        "n_kept": sum(n for (is_kept, _), n in counts.items() if is_kept),
+        "n_in_window": sum(n for (_, strict), n in counts.items() if strict == "kept"),
+        "n_both": counts.get((True, "kept"), 0),
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from backend import grown
 from seedbed.errors import NotFoundError, UserError
-from seedbed.records import Decision
-from seedbed_backend import explain, report, rescreen
+from seedbed_backend import explain, report, rescreen, verdicts
 from seedbed_backend.store import Analysis, FilterCount
 
 
@@ -27,8 +28,6 @@ def test_a_survivor_is_told_from_its_source_to_its_verdict(project):
     store = services.store
     stored = one(store, "survivor")
     services.label_studio.judge(stored.review_task, "accept")
-    from seedbed_backend import verdicts
-
     verdicts.sync(services, "p1")
     told = explain.explain(store, stored.candidate.id[:8])
     assert told["id"] == stored.candidate.id
@@ -108,6 +107,7 @@ def test_evidence_is_put_in_words(project):
     recipe = rescreen.new_recipe(saved, {})
     words = stored.candidate.source.fields["original"].split()
     start = stored.candidate.source.fields["original"].index(words[2])
+    other = services.store.sources("p1")[0]
     evidence = {
         "start": start,
         "end": start + len(words[2]),
@@ -117,8 +117,9 @@ def test_evidence_is_put_in_words(project):
         "missing": ["Acme", "2024"],
         "covered": 0.25,
         "none": [],
+        "source": other.id,
     }
-    lines = explain.readable(evidence, stored, recipe)
+    lines = explain.readable(evidence, stored, recipe, {other.id: "its text"})
     assert f"{words[1]} ⟦{words[2]}⟧ {words[3]}" in lines[0]
     assert lines[1:] == [
         "quoted: yes",
@@ -126,6 +127,7 @@ def test_evidence_is_put_in_words(project):
         "missing: Acme, 2024",
         "covered: 0.25",
         "none: none",
+        f"source: {other.id[:12]} “its text”",
     ]
 
 
@@ -179,37 +181,24 @@ def test_a_filter_that_drops_nearly_all_or_none_is_flagged():
     assert flagged(100, 0, "top_fraction") == []  # it keeps a set share
 
 
-def test_the_textbook_window_is_compared_where_decisions_tell(project):
+def test_the_textbook_window_is_compared_with_what_similarity_keeps(project):
     services, _, _ = project
     store = services.store
-    a, b = (s.candidate.id for s in store.candidates(run_id="run1", states=("survivor",))[:2])
+    said = [d for row in store.decisions_of_run("run1").values() for d in row]
+    strict = {d.candidate_id: d for d in said if d.filter == "similarity"}
+    found = report.window(store, "p1")
+    assert found["n"] == len(strict) == 60
+    assert found["n_kept"] == sum(d.keep for d in strict.values())
+    inside = [d for d in strict.values() if d.evidence["strict_window"] == "kept"]
+    assert found["n_in_window"] == len(inside)
+    assert found["n_both"] == sum(d.keep for d in inside)
     assert report.window(store, "p9") is None
-    before = report.window(store, "p1") or dict.fromkeys(
-        ("n", "n_kept", "n_in_window", "n_both"), 0
-    )
-    store._engine  # noqa: B018 - the store is a real one
-    with store._write() as connection:
-        from sqlalchemy import delete
-
-        from seedbed_backend.store.schema import decisions_table
-
-        connection.execute(delete(decisions_table))
-    store.save_decisions(
-        [
-            Decision(a, "similarity", True, evidence={"in_window": False}),
-            Decision(b, "similarity", True, evidence={"in_window": True}),
-        ]
-    )
-    assert before["n"] >= before["n_both"]
-    assert report.window(store, "p1") == {"n": 2, "n_kept": 2, "n_in_window": 1, "n_both": 1}
 
 
 def test_what_was_dropped_for_personal_data_is_not_shown(tmp_path):
     services, saved, _ = grown.grow(f"sqlite:///{tmp_path}/store.db")
     store = services.store
     stored = one(store, "dropped", "similarity")
-    import dataclasses
-
     private = dataclasses.replace(stored, stage="privacy", reason="personal_data")
     shown = report._example(private, rescreen.new_recipe(saved, {}))
     assert stored.candidate.fields["paraphrase"] not in shown["text"]

@@ -17,9 +17,17 @@ def counted(world: World) -> World:
     world.complete("c5", "c6", fields={"paraphrase": "other words"}, source=1)
     scores = {"c1": 0.95, "c2": 0.05, "c3": 1.0, "c5": 0.1, "c6": 0.31}
     bad = {"c2": "too_far", "c3": "near_copy", "c6": "too_far"}
+    strict = dict.fromkeys(scores, "too_far") | {"c1": "kept"}
     decisions = [Decision(id, "heuristics", True) for id in scores]
     decisions += [
-        Decision(id, "similarity", id not in bad, bad.get(id, ""), score, {"is_strict": id == "c1"})
+        Decision(
+            id,
+            "similarity",
+            id not in bad,
+            bad.get(id, ""),
+            score,
+            {"strict": "kept" if id == "c1" else "too_far"},
+        )
         for id, score in scores.items()
     ]
     changes = [StateChange(id, "dropped", "similarity", reason) for id, reason in bad.items()]
@@ -87,10 +95,10 @@ def test_techniques_are_counted_over_all_projects(counted: World):
     assert sum(place.n for place in found) == 6
 
 
-def test_yes_or_no_values_of_the_evidence_are_counted(counted: World):
-    counts = counted.store.evidence_flags("p1", "similarity", "is_strict")
-    assert counts == {(True, True): 1, (True, False): 1, (False, False): 3}
-    assert counted.store.evidence_flags("p1", "similarity", "absent") == {}
+def test_texts_in_the_evidence_are_counted(counted: World):
+    counts = counted.store.evidence_values("p1", "similarity", "strict")
+    assert counts == {(True, "kept"): 1, (True, "too_far"): 1, (False, "too_far"): 3}
+    assert counted.store.evidence_values("p1", "similarity", "absent") == {}
 
 
 def test_the_fingerprint_changes_with_what_the_report_is_about(counted: World):

@@ -186,14 +186,14 @@ class AggregateStore(Database):
         with self._read() as connection:
             return [DroppedExample(*row) for row in connection.execute(query)]
 
-    def evidence_flags(
+    def evidence_values(
         self, project_id: str, filter_name: str, key: str, run_id: str | None = None
-    ) -> dict[tuple[bool, bool], int]:
-        """Count a filter's decisions by (kept, the yes-or-no value `key` of their evidence).
+    ) -> dict[tuple[bool, str], int]:
+        """Count a filter's decisions by (kept, the text that their evidence holds under `key`).
 
-        Decisions without that value are left out.
+        Decisions without it are left out.
         """
-        value = decisions_table.c.evidence[key].as_boolean()
+        value = decisions_table.c.evidence[key].as_string()
         query = (
             select(decisions_table.c.keep, value, func.count())
             .join(completions_table, completions_table.c.id == decisions_table.c.candidate_id)
@@ -202,7 +202,7 @@ class AggregateStore(Database):
             .group_by(decisions_table.c.keep, value)
         )
         with self._read() as connection:
-            return {(bool(k), bool(v)): n for k, v, n in connection.execute(query)}
+            return {(bool(k), str(v)): n for k, v, n in connection.execute(query)}
 
     def fingerprint(self, project_id: str) -> list[int]:
         """Return numbers that change whenever candidates, decisions, verdicts or sources do."""
