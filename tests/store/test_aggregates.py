@@ -26,7 +26,7 @@ def counted(world: World) -> World:
             id not in bad,
             bad.get(id, ""),
             score,
-            {"strict": "kept" if id == "c1" else "too_far"},
+            {"strict": strict[id]},
         )
         for id, score in scores.items()
     ]
