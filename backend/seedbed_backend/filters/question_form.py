@@ -44,16 +44,16 @@ class QuestionForm(Filter):
         kind = classify(question, answer, candidate.source.fields.get(self.source_field, ""))
         evidence: dict[str, object] = {"type": kind.type, "difficulty": kind.difficulty}
         if len(words(question)) < self.min_words or not is_question(question):
-            return self.drop(candidate, "no_question", **evidence)
+            return self.drop(candidate, "no_question", None, **evidence)
         for reason, find in (
             ("refers_to_document", document_reference),
             ("unclear_reference", unclear_reference),
         ):
             if found := find(question):
-                return self.drop(candidate, reason, words=found, **evidence)
+                return self.drop(candidate, reason, None, words=found, **evidence)
         if given := answer_given_away(question, answer):
-            return self.drop(candidate, "answer_given_away", words=given, **evidence)
-        return self.keep(candidate, **evidence)
+            return self.drop(candidate, "answer_given_away", None, words=given, **evidence)
+        return self.keep(candidate, None, **evidence)
 
 
 _ASKS = word_set("who what when where which why how whom whose")
@@ -146,8 +146,8 @@ _DEFINED = word_set(
 
 def unclear_reference(question: str) -> str:
     """Return the pronoun that has nothing in the question to stand for, or ''."""
-    flat = _EMPTY_IT.sub(lambda match: match.group().replace("it", "", 1), plain(question))
-    tokens = re.findall(r"[^\W_]+(?:'[^\W_]+)*|[^\s\w]", flat)
+    flat = _EMPTY_IT.sub(_without_it, plain(question))
+    tokens: list[str] = re.findall(r"[^\W_]+(?:'[^\W_]+)*|[^\s\w]", flat)
     seen: list[str] = []
     known_names = {word for name in names(question) for word in words(name)}
     for place, token in enumerate(tokens):
@@ -161,6 +161,10 @@ def unclear_reference(question: str) -> str:
             return f"{token} {following}".strip(" ?.!,")
         seen.append(word)
     return ""
+
+
+def _without_it(match: re.Match[str]) -> str:
+    return re.sub(r"\bit\b", "", match.group(), count=1, flags=re.IGNORECASE)
 
 
 def _has_person(seen: Sequence[str], known_names: set[str]) -> bool:

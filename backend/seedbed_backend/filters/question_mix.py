@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from seedbed.records import Candidate, Decision
+from seedbed.records import Candidate, Decision, SourceTask
 from seedbed_backend.filters.base import Filter, ScreenContext
 from seedbed_backend.filters.question_kinds import TYPES, QuestionKind, classify
 from seedbed_backend.filters.top_fraction import quality
@@ -62,11 +62,12 @@ class QuestionMix(Filter):
             candidate, kind = candidates[place], kinds[place]
             document = document_of(candidate.source)
             reason = self._excess(kind.type, totals[document], counts[document], reached[document])
-            evidence = {"type": kind.type, "difficulty": kind.difficulty}
+            evidence: dict[str, object] = {"type": kind.type, "difficulty": kind.difficulty}
             if reason:
                 decisions[place] = self.drop(
                     candidate,
                     reason,
+                    None,
                     **evidence,
                     n_of_type=counts[document][kind.type],
                     n_of_document=totals[document],
@@ -74,7 +75,7 @@ class QuestionMix(Filter):
                 continue
             totals[document] += 1
             counts[document][kind.type] += 1
-            decisions[place] = self.keep(candidate, **evidence)
+            decisions[place] = self.keep(candidate, None, **evidence)
         return [decisions[place] for place in range(len(candidates))]
 
     def kind(self, fields: Mapping[str, str], source: Mapping[str, str]) -> QuestionKind:
@@ -115,7 +116,7 @@ class QuestionMix(Filter):
         return totals, counts
 
 
-def document_of(source: Any) -> str:
+def document_of(source: SourceTask) -> str:
     """Name the document that a source belongs to."""
     return source.group or source.id
 

@@ -26,7 +26,7 @@ def find(data: ReportData) -> Finding | None:
     total: Counter[str] = sum(table.values(), Counter())
     n = len(survivors)
     n_dropped = Counter(c.reason for c in data.candidates if c.stage == mix.name)
-    rows = [
+    rows: list[tuple[str | int, ...]] = [
         (name, _n(counts), *(counts[k] for k in (*TYPES, *DIFFICULTIES)), _quota(mix, counts))
         for name, counts in sorted(table.items(), key=lambda item: (-_n(item[1]), item[0]))
     ]
