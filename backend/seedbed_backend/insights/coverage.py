@@ -316,9 +316,9 @@ def _histograms(sets: Sets) -> tuple[list[str], list[str], dict[str, Any]]:
         histogram["real"] = np.histogram(lengths[0], edges)[0].tolist()
     median = [int(np.median(values)) for values in lengths]
     line = (
-        f"Length: synthetic {median[1]} words in the middle, {min(lengths[1])} to {max(lengths[1])}"
+        f"Length: synthetic {median[1]} words in the middle, {min(lengths[1])} to {max(lengths[1])}; "
+        f"your {_noun(sets)} {median[0]}, {min(lengths[0])} to {max(lengths[0])}."
     )
-    line += f"; real {median[0]}, {min(lengths[0])} to {max(lengths[0])}."
     labels = {
         "real": dict(sorted(Counter(filter(None, sets.real_labels)).items())),
         "synthetic": dict(sorted(Counter(filter(None, sets.synthetic_labels)).items())),

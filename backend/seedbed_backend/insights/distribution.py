@@ -73,7 +73,8 @@ def find(data: ReportData) -> Finding | None:
     lines = [
         f"{n_synthetic} synthetic against {n_real} real examples. The effect is the share of "
         "examples that would have to be other ones for both sets to agree; p is corrected for the "
-        f"number of features ({len(results)})."
+        f"number of features ({len(results)}). Numbers: the middle, and where eight of ten lie; kinds: "
+        "the one that differs most."
     ]
     if least > CLEAR:
         lines.append(
@@ -308,6 +309,7 @@ def _compare_shares(key: str, name: str, real: Sequence[str], synthetic: Sequenc
     shares = table / table.sum(axis=1, keepdims=True)
     gaps = shares[1] - shares[0]
     statistic, p = _chi_squared(table)
+    widest = int(np.abs(gaps).argmax())
     more, less = kinds[int(gaps.argmax())], kinds[int(gaps.argmin())]
     return Result(
         key,
@@ -316,8 +318,8 @@ def _compare_shares(key: str, name: str, real: Sequence[str], synthetic: Sequenc
         statistic,
         float(np.abs(gaps).sum() / 2),
         p,
-        _largest(kinds, shares[0]),
-        _largest(kinds, shares[1]),
+        f"{_quoted(kinds[widest])} {_percent(shares[0][widest])}",
+        f"{_quoted(kinds[widest])} {_percent(shares[1][widest])}",
         f"Synthetic examples differ in {name}: {_quoted(more)} {_percent(shares[1][gaps.argmax()])} "
         f"against {_percent(shares[0][gaps.argmax()])}, {_quoted(less)} "
         f"{_percent(shares[1][gaps.argmin()])} against {_percent(shares[0][gaps.argmin()])}.",
@@ -380,11 +382,6 @@ def tell_apart(sets: Sets) -> float | None:
     return round(float(roc_auc_score(is_synthetic, scores)), 4)
 
 
-def _largest(kinds: Sequence[str], shares: np.ndarray[Any, Any]) -> str:
-    order = np.argsort(-shares, kind="stable")[:2]
-    return ", ".join(f"{_quoted(kinds[n])} {_percent(shares[n])}" for n in order)
-
-
 # --- words ---------------------------------------------------------------------------------------
 
 
@@ -411,10 +408,10 @@ def verdict(result: Result, p: float, least: float) -> str:
     """Put a result in words; `p` is the corrected one, `least` the effect that is told."""
     if p >= ALPHA:
         if result.effect >= CLEAR or least > CLEAR:
-            return "no difference shown; too few to be sure"
+            return "too few to tell"
         return "alike" if result.effect < SLIGHT else "no difference shown"
     if result.effect < SLIGHT:
-        return "alike, with a tiny difference"
+        return "tiny difference"
     strength = "slightly" if result.effect < CLEAR else "clearly"
     return f"{'strongly' if result.effect >= STRONG else strength} different"
 
