@@ -45,7 +45,8 @@ def calibrate(project: str, target: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**found, "effect": effect}, ensure_ascii=False, indent=2))
         return
-    show([_summary(found), *(_score(score, found) for score in found["scores"])])
+    told = [_score(each, found) for each in found["scores"] if len(each["thresholds"]) > 1]
+    show([_summary(found), *told])
     _print_proposal(project, found)
     if effect:
         show(rescreen_sections(effect)[:2])
