@@ -37,6 +37,45 @@ def test_takes_any_text(encoder):
     assert np.isfinite(encoder.encode(["", "\ud800", "😀" * 3000, "\x00", "مرحبا"])).all()
 
 
+def texts_of_many_lengths():
+    sentence = "the tenant pays the rent for each month on the third working day of it"
+    words = (sentence.split(" ") * 20)[:300]
+    return [" ".join(words[: 1 + 11 * n % 97]) + f" ({n})" for n in range(24)] + [" ".join(words)]
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_a_text_has_the_same_vector_whatever_stands_beside_it(is_fast):
+    texts = texts_of_many_lengths()
+    options = {"threads": 1, "is_fast": is_fast}
+    together = SentenceEncoder(FOLDER, **options).encode(texts)
+    backwards = SentenceEncoder(FOLDER, batch_size=5, **options).encode(texts[::-1])[::-1]
+    alone = SentenceEncoder(FOLDER, cache_size=0, **options)
+    assert np.array_equal(together, backwards)
+    for row, text in enumerate(texts[:10]):
+        assert np.array_equal(alone.encode([text])[0], together[row])
+
+
+def test_vectors_are_those_of_sentence_transformers():
+    from sentence_transformers import SentenceTransformer
+
+    texts = texts_of_many_lengths()
+    plain = SentenceTransformer(str(FOLDER), device="cpu", local_files_only=True)
+    expected = plain.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    exact = SentenceEncoder(FOLDER, threads=1, is_fast=False).encode(texts)
+    assert np.allclose(exact, expected, atol=1e-5)
+    fast = SentenceEncoder(FOLDER, threads=1).encode(texts)
+    assert np.abs(fast @ fast.T - expected @ expected.T).max() < 0.01
+
+
+def test_a_model_that_pads_or_prompts_in_its_own_way_encodes_in_its_own_way(monkeypatch):
+    encoder = SentenceEncoder(FOLDER, threads=1, is_fast=False)
+    model = encoder._load()
+    plain = encoder.encode(["a short text", "and another text"])
+    monkeypatch.setattr(model.tokenizer, "padding_side", "left")
+    encoder._vectors.clear()
+    assert np.allclose(encoder.encode(["a short text", "and another text"]), plain, atol=1e-5)
+
+
 def test_a_text_is_computed_once(encoder, monkeypatch):
     computed = []
     compute = SentenceEncoder._compute
