@@ -86,7 +86,7 @@ _ASKS_FOR_CODE = re.compile(
 )
 _DOUBLED = re.compile(r"(?<![.,;:!?])(?:,,|;;|::|;\.|,\.|,;|,\?|;\?)(?![.,;:!?\w])")
 _ENOUGH = 12  # words: a shorter text may be written without care, like a chat message
-_PREPOSITIONS = word_set("of to with by for from in into at as on")
+_PREPOSITIONS = word_set("at for from with of")
 _ASKING = word_set("what who where how")
 _CLAUSE_BREAK = re.compile(r"[,;.!?\n]+(?:\s+and\b)?|\s+and\b")
 _SHORT = 80  # words: in a longer text a clause may well come again

@@ -16,13 +16,13 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from seedbed_backend.english import intended, is_word, pieces
+from seedbed_backend.english import intended, is_nonword, is_word, pieces
 from seedbed_backend.filters.word_order import cannot_end, is_impossible, is_wrong_article
 from seedbed_backend.text import STOPWORDS, TYPOGRAPHY, word_set
 
 PROBLEMS = ("misspelt", "missing_spaces", "word_order", "missing_words")
 
-_MAX_MISSPELT = 0.10  # clean 0.03, one character in twenty damaged 0.14 and more
+_MAX_MISSPELT = 0.08  # clean 0.03, one character in twenty damaged 0.14 and more
 _MAX_GLUED = 0.06  # clean 0.02, one space in five lost 0.20 and more
 _MAX_DISORDERED = 0.02  # clean 0, shuffled 0.04 and more
 _SHORT = 30  # words: up to here one impossible pair is enough
@@ -67,14 +67,17 @@ class Problem(NamedTuple):
 class Fluency:
     """What was found in a text of `n_words`.
 
-    `misspelt`: one slip away from a common word, with a symbol inside, or "a" for "an". `glued`:
-    several words without a space. `disordered`: pairs of words that do not follow each other. `bare`:
-    a run of words, where nearly all function words are missing.
+    `misspelt`: one slip away from a common word, with a symbol inside, "a" for "an", or like no
+    word (half the weight). `glued`: several words without a space; `n_lost_spaces` counts those.
+    `disordered`: pairs of words that do not follow each other. `bare`: a run of words, where nearly
+    all function words are missing.
     """
 
     n_words: int
     misspelt: tuple[str, ...] = ()
+    misspelt_weight: float = 0.0
     glued: tuple[str, ...] = ()
+    n_lost_spaces: int = 0
     disordered: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
 
@@ -88,9 +91,10 @@ class Fluency:
     @property
     def problem(self) -> Problem | None:
         """Return the first problem beyond its limit; one slip alone is never one."""
-        if len(self.misspelt) >= max(2.0, _MAX_MISSPELT * self.n_words):
+        is_sure = self.misspelt_weight >= 1.5
+        if is_sure and len(self.misspelt) >= max(2.0, _MAX_MISSPELT * self.n_words):
             return Problem("misspelt", self.misspelt)
-        if len(self.glued) >= max(2.0, _MAX_GLUED * self.n_words):
+        if self.n_lost_spaces >= max(2.0, _MAX_GLUED * self.n_words):
             return Problem("missing_spaces", self.glued)
         enough = 1.0 if self.n_words <= _SHORT else 2.0
         if len(self.disordered) >= max(enough, _MAX_DISORDERED * self.n_words):
@@ -126,13 +130,17 @@ def fluency(text: str, source: str = "") -> Fluency:
     tokens = _tokens(text)
     n_words = sum(bool(token.core) for token in tokens)
     known = frozenset(token.word for token in _tokens(source))
-    symbols = _symbols(tokens, known)
+    symbols = list(_symbols(tokens, known))
     if not is_english(text):
-        return Fluency(n_words, tuple(symbols))
+        return Fluency(n_words, tuple(symbols), float(len(symbols)))
+    glued = list(_glued(tokens, known))
+    misspelt = [*((raw, 1.0) for raw in symbols), *_misspelt(tokens, known)]
     return Fluency(
         n_words,
-        (*symbols, *_misspelt(tokens, known)),
-        tuple(_glued(tokens, known)),
+        tuple(word for word, _ in misspelt),
+        sum(weight for _, weight in misspelt),
+        tuple(raw for raw, _ in glued),
+        sum(n_lost for _, n_lost in glued),
         tuple(_disordered(tokens)),
         _bare(tokens) if _function_share(_tokens(source)) >= _MIN_FUNCTION_WORDS else (),
     )
@@ -161,25 +169,33 @@ def _symbols(tokens: Sequence[_Token], known: frozenset[str]) -> Iterator[str]:
             yield token.raw
 
 
-def _misspelt(tokens: Sequence[_Token], known: frozenset[str]) -> Iterator[str]:
+def _misspelt(tokens: Sequence[_Token], known: frozenset[str]) -> Iterator[tuple[str, float]]:
+    """Yield what is misspelt with its weight: a word that is like no other may be a new one."""
     for token in tokens:
         if token.word in known or _ADDRESS.search(token.raw):
             continue
         for part in token.core.split("-"):
-            if part.islower() and part not in known and intended(part) and not pieces(part):
-                yield part
+            if part in known or not part.islower() or pieces(part):
+                continue
+            if is_nonword(part):
+                yield part, 0.5 if not intended(part) else 1.0
+            elif intended(part):
+                yield part, 1.0
     for before, token in pairwise(tokens):
         if before.raw == before.core and token.is_led and is_wrong_article(before.core, token.core):
-            yield f"{before.core} {token.core}"
+            yield f"{before.core} {token.core}", 1.0
 
 
-def _glued(tokens: Sequence[_Token], known: frozenset[str]) -> Iterator[str]:
+def _glued(tokens: Sequence[_Token], known: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """Yield what is run together, and how many spaces it lost."""
     for token in tokens:
         if token.word in known or _ADDRESS.search(token.raw) or _CODE.search(token.raw):
             continue
-        parts = _PLAIN_WORD.findall(token.core)
-        if _GLUED.search(token.raw) or any(pieces(p) for p in parts if p.casefold() not in known):
-            yield token.raw
+        parts = [part for part in _PLAIN_WORD.findall(token.core) if part.casefold() not in known]
+        n_lost = sum(max(0, len(pieces(part)) - 1) for part in parts)
+        n_lost += len(_GLUED.findall(token.raw))
+        if n_lost:
+            yield token.raw, n_lost
 
 
 def _disordered(tokens: Sequence[_Token]) -> Iterator[str]:
