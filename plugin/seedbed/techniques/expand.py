@@ -54,6 +54,8 @@ def _of_records(columns: tuple[Column, ...], template: RowTemplate) -> Technique
 
     filters = {name: in_records(options) for name, options in TECHNIQUE.filters.items()}
     compared = tuple(c.name for c in columns if c.type != "label") or (label,)
+    if neighbours := filters.get("label_neighbours"):  # like with like: the source has one text
+        neighbours["fields"] = texts[:1]
     filters["dedup"] = {**TECHNIQUE.filters["dedup"], "fields": list(compared)}
     return replace(
         TECHNIQUE,
@@ -157,6 +159,11 @@ Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
         "privacy": {"unsourced": "keep"},
         "memorization": {},
         "seed_fit": {"fields": ["example"]},
+        "label_neighbours": {
+            "fields": ["example"],
+            "source_field": "seed",
+            "label_field": "label",
+        },
         "dedup": {"fields": ["example"]},
         "top_fraction": {"keep_fraction": 0.65},
     },
@@ -166,7 +173,7 @@ Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
     group_field="label",
     n_peers=9,
     temperature=0.9,
-    score_columns=("seed_fit",),
+    score_columns=("seed_fit", "label_neighbours"),
     reject_reasons=(
         "wrong label",
         "unrealistic",
