@@ -106,7 +106,7 @@ def test_predict_answers_one_list_per_task_also_for_unknown_projects(client):
             "/api/projects",
             {
                 "name": "x",
-                "recipe": {"technique": "qa", "filters": {"similarity": {"minimum": 1.7}}},
+                "recipe": {"technique": "qa", "filters": {"grounding": {"minimum": 1.7}}},
             },
             400,
             "minimum",

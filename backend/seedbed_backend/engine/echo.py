@@ -210,7 +210,7 @@ def _reword(sentence: str, rng: random.Random) -> str:
 def _ask(sentence: str, rng: random.Random) -> str:
     words = [word for word in re.findall(r"\w+", sentence) if len(word) > 3] or ["it"]
     start = rng.randrange(len(words))
-    return f"What does the document say about {' '.join(words[start : start + 4])}?"
+    return f"What is agreed about {' '.join(words[start : start + 4])}?"
 
 
 def _quote(sentence: str, _rng: random.Random) -> str:
