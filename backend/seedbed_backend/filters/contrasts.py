@@ -37,10 +37,10 @@ _NOT_NEGATING = re.compile(
     r"|\b(?:not only|not just|not limited|no doubt|no wonder|no matter|whether or not|or not)\b"
     r"|\bno\.? ?\d|\bneither\b(?=.*\bnor\b)|\bwhy (?:not|don't|doesn't|didn't)\b"
     r"|, (?:is|are|was|were|do|does|did|have|has|had|can|could|would|should|wo)n't \w+ ?\?"
-    r"|(?:^|(?<=[.?!:;,] ))(?:no|nope|nein|non)[,.](?= )"
+    r"|(?:^|(?<=[.?!:;,] ))(?:no|nope|nein|non)[,.](?= )|, (?:no|nope)(?=[.?!]|$)"
 )
-_NO = re.compile(r"(?:^|[.?!:;,\"] ?)(?:no|nope|nein|non)[,.]")
-_YES = re.compile(r"(?:^|[.?!:;,\"] ?)(?:yes|yeah|yep|ja|oui|sí)[,.]")
+_NO = re.compile(r"(?:^|[.?!:;,\"] ?)(?:no|nope|nein|non)(?:[,.]|$)")
+_YES = re.compile(r"(?:^|[.?!:;,\"] ?)(?:yes|yeah|yep|ja|oui|sí)(?:[,.]|$)")
 # "Cannot stop", "did not fail": two negations in one.
 _DOUBLE = re.compile(
     r"(?:\bnot|\bcannot|\bnever|n't)\s(?:\w+\s)?"
@@ -55,9 +55,12 @@ _SOFT = re.compile(
 )
 _BOUND = re.compile(
     r"\b(?:at most|at the most|up to|max(?:imum)?|within|(?:no|not) (?:more|later|longer|less) than"
-    r"|limit\w*|capped|under|below|less than|or less|or fewer|or lower|at least|minimum|by)\b"
+    r"|limit\w*|capped|less than|or less|or fewer|or lower|at least|minimum)\b"
 )
-_EXCEEDS = re.compile(r"\b(?:exceed\w*|more than|over|above|beyond|after|below|under|less than)\b")
+_EXCEEDS = re.compile(
+    r"(?:\b(?:not|no|never|neither|cannot|nothing)\b|n't\b)[^.;]{0,30}?"
+    r"\b(?:exceed\w*|more than|over|above|later|after|below|under|less than)\b"
+)
 _UNTIL = re.compile(r"\b(?:until|till|before|unless|without|except)\b")
 _ONLY = re.compile(r"\b(?:only|once|after|first|if|provided|must|requires?|before|as long as)\b")
 _PREFIXED = re.compile(r"(?:un|in|im|ir|il|non|dis)-?(?=\w{4})")
@@ -221,7 +224,10 @@ up upward|down downward
 mr|ms mrs miss
 increase rise rose risen grow grew grown climb gain surge raise boost expand|\
 decrease reduce decline drop fall fell fallen shrink shrank cut plunge lower
-minimum least|maximum most
+atleast minimum|atmost maximum
+atleast minimum|less fewer
+atmost maximum|more
+half|twice double
 best|worst
 """
 _LINES = f"""{_COMPARATIVES.strip()}
@@ -233,10 +239,11 @@ near|far distant
 north northern|south southern|east eastern|west western
 northeast|northwest|southeast|southwest
 include|exclude
-accept approve|reject decline refuse deny
-allow permit|prohibit forbid forbidden ban
+accept approve agree|reject decline refuse deny
+allow permit|prohibit forbid forbidden ban|require oblige
+beat exceed|miss
 always|never|sometimes occasionally
-all every each|none|some
+all every each both|none neither|some
 internal|external
 domestic|foreign
 first|last
@@ -323,7 +330,7 @@ strong|weak
 rich|poor
 full|empty
 safe|dangerous unsafe
-cheap inexpensive|expensive costly
+cheap inexpensive|expensive
 guilty|innocent
 legal lawful|illegal unlawful
 true|false
@@ -362,7 +369,19 @@ _TWO_SIDES = 2
 
 def comparisons(pairs: Sequence[str]) -> list[str]:
     """Pick from opposites those that compare: before → after, more → less, rise → fall."""
-    return [pair for pair in pairs if all(_key(w) in _COMPARING for w in pair.split(" → "))]
+    return [
+        pair
+        for pair in pairs
+        if all(_key(w.replace(" ", "")) in _COMPARING for w in pair.split(" → "))
+    ]
+
+
+# Bounds in one word each, so that they can be compared.
+_BOUNDS = (
+    (re.compile(r"\bat least\b|\b(?:no|not) (?:less|fewer|lower) than\b"), "atleast"),
+    (re.compile(r"\bat (?:the )?most\b|\b(?:no|not) (?:more|higher) than\b|\bup to\b"), "atmost"),
+)
+_SHOWN = {"atleast": "at least", "atmost": "at most"}
 
 
 def _key(word: str) -> str:
@@ -371,11 +390,21 @@ def _key(word: str) -> str:
     return cut[:-1] if len(cut) > 3 and cut[-1] == cut[-2] else cut
 
 
+def _degrees(word: str) -> tuple[str, ...]:
+    """Return a word with its comparative and superlative, were it an adjective."""
+    base = word.removesuffix("e")
+    base = f"{base[:-1]}i" if base.endswith("y") else base
+    return (word, f"{base}er", f"{base}est", f"{base}{base[-1]}er", f"{base}{base[-1]}est")
+
+
 def _sides() -> dict[str, list[tuple[int, frozenset[str], bool]]]:
     """Map each word's key to its lines: number, the words of its side, whether it has two sides."""
     found: dict[str, list[tuple[int, frozenset[str], bool]]] = {}
     for number, line in enumerate(_LINES.strip().splitlines()):
-        sides = [frozenset(map(_key, side.split())) for side in line.split("|")]
+        sides = [
+            frozenset(_key(form) for word in side.split() for form in _degrees(word))
+            for side in line.split("|")
+        ]
         for side in sides:
             for each in side:
                 found.setdefault(each, []).append((number, side, len(sides) == _TWO_SIDES))
@@ -462,10 +491,13 @@ def _keys(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     last = ""
-    for word in words(text):
+    flat = plain(text).casefold()
+    for pattern, name in _BOUNDS:
+        flat = pattern.sub(name, flat)
+    for word in words(flat):
         key = _key(word)
         if not (key in _TIME_UNITS and (last[:1].isdigit() or last in _COUNTED)):
-            found.setdefault(key, word)
+            found.setdefault(key, _SHOWN.get(word, word))
         last = word
     return found
 
