@@ -19,7 +19,7 @@ _SHORT = word_set(
 # Common in contracts, banks, clinics and offices, and absent from the list.
 _OFFICE = word_set(
     """
-    therein thereunder thereby therefor thereto theretofore hereof herein hereto hereby hereunder
+    whereof whereas hereunto therein thereunder thereby therefor thereto theretofore hereof herein hereto hereby hereunder
     heretofore forthwith foregoing ascertain withholding withstood franchisee mortgagee mortgagor
     assignee licensee licensor sublicensee lessee lessor indemnify indemnifying indemnity revocation
     omission omissions depository payee payer payor prepay reimburse reimbursement overdraft debit
@@ -59,7 +59,7 @@ _GLUE = word_set(
     """
     the and for with that this from are was were have has had will which your their our his her she
     they you not but its been can may shall must would should could if of to is in on by as be at it
-    or we
+    or we my me do so he how what there when where why who some any all does did
     """
 )
 
@@ -178,6 +178,8 @@ def pieces(word: str) -> tuple[str, ...]:
     if _CAMEL.fullmatch(word) and all(map(is_word, _HUMP.findall(word))):
         return ()  # a name in code or of a brand: "NotFoundError"
     found = _split(folded)
+    if min(map(len, found), default=0) == 1 and intended(folded):
+        return ()
     if not is_new and not (_zipf(folded) < _HARDLY_SEEN and min(map(len, found), default=0) > 1):
         return found if found and all(piece in _GLUE for piece in found) else ()
     if word[0].isupper() and not is_new and len(found) < 3:  # a name: "Orwell"
@@ -205,7 +207,7 @@ def _split(folded: str) -> tuple[str, ...]:
 def _is_piece(piece: str, known: Mapping[str, int]) -> bool:
     if len(piece) < 3:
         return piece in _GLUE or piece in {"a", "i"}
-    limit = 1000 if len(piece) == 3 else 15_000
+    limit = 2500 if len(piece) == 3 else 15_000
     if known.get(piece, limit) < limit:
         return True
     return len(piece) > 5 and _is_form(piece, known)
