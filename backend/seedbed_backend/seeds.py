@@ -54,19 +54,15 @@ _ROWS_AT_ONCE = 500
 _N_ASKED = 3
 _MAX_NAMED = 200
 
-REASONS = {
-    "no_words": "no words",
-    "too_short": "much shorter than the others",
-    "too_long": "much longer than the others",
-    "near_duplicate": "nearly the same as another",
-    "label_doubtful": "its nearest neighbours carry another label",
-}
-"""Why a source is avoided, beside the defects of `filters.defects`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Avoided:
-    """A source that is not to be a seed. `detail` names the other one, or the neighbours' label."""
+    """A source that is not to be a seed.
+
+    `reason` is one of the defects of `filters.defects`, or: too_short, too_long (beside the others),
+    near_duplicate, label_conflict (a near duplicate with another label), label_doubtful (its nearest
+    neighbours agree on another label). `detail` is the other one's id, or says more.
+    """
 
     source: SourceTask
     reason: str
@@ -219,11 +215,13 @@ class _Pool:
         }
 
     def _told(self, item: Avoided) -> str:
-        if item.reason != "near_duplicate":
+        if item.reason not in {"near_duplicate", "label_conflict"}:
             return item.detail
-        other = next(source for source in self.sources if source.id == item.detail)
-        task = other.label_studio_task
-        return f"of task {task}" if task else f"of {other.id[:8]}"
+        place = next(n for n, source in enumerate(self.sources) if source.id == item.detail)
+        task = self.sources[place].label_studio_task
+        name = f"task {task}" if task else item.detail[:8]
+        is_same = item.reason == "near_duplicate"
+        return f"of {name}" if is_same else f"{name} is {self.labels[place] or 'without label'}"
 
     @property
     def _k(self) -> int:
@@ -255,12 +253,13 @@ class _Pool:
             NEAR_DUPLICATE,
             lambda a, b: not changed_fact(self.texts[order[a]], self.texts[order[b]]),
         )
-        return {
-            order[rank]: Avoided(
-                self.sources[order[rank]], "near_duplicate", self.sources[order[other]].id
-            )
-            for rank, other in of_rank.items()
-        }
+        found = {}
+        for rank, other_rank in of_rank.items():
+            place, other = order[rank], order[other_rank]
+            is_same = self.labels[place] == self.labels[other]
+            reason = "near_duplicate" if is_same else "label_conflict"
+            found[place] = Avoided(self.sources[place], reason, self.sources[other].id)
+        return found
 
     def _coverage(
         self, chosen: Sequence[int], sound: Sequence[int], topics: NDArray[np.int64]

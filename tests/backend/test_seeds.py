@@ -100,6 +100,17 @@ def test_a_near_duplicate_is_avoided_and_names_the_other():
     assert found.report["avoided_sources"][0]["detail"] == f"of {item.detail[:8]}"
 
 
+def test_the_same_text_with_two_labels_is_a_conflict():
+    text = f"{VARIED[0]} {VARIED[1]}"
+    first, second = seed(text, "leave"), seed(f"{text}!", "orders")
+    found = choose([first, second, *SOURCES], 6)
+    [item] = [i for i in found.avoided if i.source.id in {first.id, second.id}]
+    other = second if item.source.id == first.id else first
+    assert (item.reason, item.detail) == ("label_conflict", other.id)
+    told = next(a for a in found.report["avoided_sources"] if a["id"] == item.source.id)
+    assert told["detail"] == f"{other.id[:8]} is {other.fields['label']}"
+
+
 def test_texts_that_differ_in_a_fact_are_no_duplicates():
     long = f"{DISPUTES[0]}. {VARIED[0]} {VARIED[1]} {VARIED[2]} Refund EUR"
     found = choose([seed(f"{long} {amount}") for amount in (40, 50)], 2)
