@@ -19,7 +19,8 @@ _SHORT = word_set(
 # Common in contracts, banks, clinics and offices, and absent from the list.
 _OFFICE = word_set(
     """
-    whereof whereas hereunto therein thereunder thereby therefor thereto theretofore hereof herein hereto hereby hereunder
+    whereof whereas hereunto
+    therein thereunder thereby therefor thereto theretofore hereof herein hereto hereby hereunder
     heretofore forthwith foregoing ascertain withholding withstood franchisee mortgagee mortgagor
     assignee licensee licensor sublicensee lessee lessor indemnify indemnifying indemnity revocation
     omission omissions depository payee payer payor prepay reimburse reimbursement overdraft debit
