@@ -113,6 +113,7 @@ def word_similarity(a: str, b: str) -> float:
     return float(Levenshtein.normalized_similarity(words(a), words(b)))
 
 
+_FEW_WORDS = 4
 _ARTICLES = word_set("a an the this that these those")
 
 
@@ -158,6 +159,19 @@ def is_reordered(a: str, b: str) -> bool:
     kept_b = [word for word in second if word in common]
     in_order = LCSseq.similarity(kept_a, kept_b)
     return bool(1 - in_order / min(len(kept_a), len(kept_b)) >= 0.12)
+
+
+@lru_cache(maxsize=2048)
+def is_close(a: str, b: str) -> bool:
+    """Tell whether the shorter text shares half of its content words with the other.
+
+    Of texts with fewer than 4 of them, all words count. Only in close texts does one word stand for
+    another; a free rewording says "must pay" of one side as "may ask" of the other.
+    """
+    first, second = set(content_words(a)), set(content_words(b))
+    if min(len(first), len(second)) < _FEW_WORDS:
+        first, second = set(words(a)), set(words(b))
+    return 2 * len(first & second) >= min(len(first), len(second))
 
 
 def jaccard(a: Iterable[object], b: Iterable[object]) -> float:

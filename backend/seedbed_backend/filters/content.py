@@ -15,7 +15,16 @@ from rapidfuzz.distance import Levenshtein
 
 from seedbed_backend.english import is_word, ranks
 from seedbed_backend.filters.contrasts import NEGATIVE
-from seedbed_backend.text import STOPWORDS, language, plain, sentences, stem, word_set, words
+from seedbed_backend.text import (
+    STOPWORDS,
+    is_close,
+    language,
+    plain,
+    sentences,
+    stem,
+    word_set,
+    words,
+)
 
 _CLAUSE = re.compile(
     r"[,;:()]|\b(?:and|but|or|because|which|who|that|while|if|unless|when|where|although|though|so"
@@ -36,6 +45,8 @@ _MIN_RUN = 3
 """Content words in a row without an answer that are more than another wording."""
 _MIN_SURPLUS = 3
 """How many more words must be without an answer on one side than on the other."""
+_MIN_RATIO = 3
+"""And how many times as many: a free rewording has words of its own on both sides."""
 _MIN_CLAUSE = 2
 _CLAUSE_SURPLUS = 2
 _UNANSWERED = 0.7
@@ -63,7 +74,7 @@ def lost_clauses(text: str, other: str) -> tuple[Doubt, ...]:
     """
     gone, come = _unanswered(text, other), _unanswered(other, text)
     surplus = len(gone) - len(come)
-    if surplus < _CLAUSE_SURPLUS:
+    if surplus < _CLAUSE_SURPLUS or len(gone) < _MIN_RATIO * len(come):
         return ()
     if surplus >= _MIN_SURPLUS:
         run = max(_runs(text, set(gone)), key=len, default=[])
@@ -130,7 +141,7 @@ def lost_terms(
     Of English texts only, by the list of English words; `recurring` words need not be as rare. A
     word is also in doubt where one that looks like it took its place ("stent" → "tent").
     """
-    if language(text) != "en":
+    if language(text) != "en" or not is_close(text, other):
         return ()
     come = [word for word in _unanswered(other, text) if len(word) > 2]
     found = []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from seedbed_backend.text import STOPWORDS, language, plain, stem, word_set, words
+from seedbed_backend.text import STOPWORDS, is_close, language, plain, stem, word_set, words
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -55,7 +55,7 @@ _SOFT = re.compile(
 )
 _BOUND = re.compile(
     r"\b(?:at most|at the most|up to|max(?:imum)?|within|(?:no|not) (?:more|later|longer|less) than"
-    r"|limit\w*|capped|less than|or less|or fewer|or lower|at least|minimum)\b"
+    r"|limit\w*|capped?|ceiling|less than|or less|or fewer|or lower|at least|minimum)\b"
 )
 _EXCEEDS = re.compile(
     r"(?:\b(?:not|no|never|neither|cannot|nothing)\b|n't\b)[^.;]{0,30}?"
@@ -203,6 +203,8 @@ def modality(text: str) -> frozenset[str]:
 
 def modality_changes(source: str, other: str) -> list[str]:
     """Find what `source` lays down and `other` does not, for another: "required → allowed"."""
+    if not is_close(source, other):
+        return []
     before, after = modality(source), modality(other)
     return sorted(
         f"{old} → {new}"
@@ -448,7 +450,7 @@ def _opposite_pairs(source: str, other: str) -> tuple[frozenset[str], frozenset[
     """Return all pairs "old → new", and those of them where not-old means new."""
     before, after = _keys(source), _keys(other)
     gone, come = before.keys() - after.keys(), after.keys() - before.keys()
-    if not gone or not come:
+    if not gone or not come or not is_close(source, other):
         return frozenset(), frozenset()
     free: frozenset[str] = frozenset()
     if _is_comparison_turned(source, other):
