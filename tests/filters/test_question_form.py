@@ -110,6 +110,7 @@ def test_a_pronoun_needs_something_to_stand_for(question, word):
         "How long does it take to repair a boiler?",
         "Why is it important to keep receipts?",
         "What happens to those who pay late?",
+        "Up to which amount does the landlord pay those affected?",
         "Which of the two fees is higher when both of these fees apply?",
         "Who returned their keys?",
         "What are the duties of the landlord this year?",

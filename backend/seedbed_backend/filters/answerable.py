@@ -38,7 +38,7 @@ from seedbed_backend.text import STOPWORDS, locate, plain, stem, word_set, words
 BIAS = -1.97
 WEIGHTS: Mapping[str, float] = {
     "cosine": 3.84,
-    "covered": 0.54,
+    "covered": 0.55,
     "vague": -0.29,
     "negated": -3.59,
     "opposite": -3.59,

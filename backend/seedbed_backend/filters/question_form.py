@@ -195,6 +195,8 @@ def _points_away(following: str, seen: Sequence[str]) -> bool:
     word = following.casefold()
     if word in {"who", "that", "which", "of", "with", "in", "under", "without", "not"}:
         return False
+    if word.endswith(("ed", "ing")):  # those affected, those paying late
+        return False
     is_named = following[:1].isupper() or word in _DEFINED
     return not is_named and stem(word) not in {stem(each) for each in seen}
 
