@@ -104,6 +104,10 @@ def test_keeps_sound_text(text):
             "provided goods remain unused, original packaging included.",
             "missing_words",
         ),
+        (
+            "Customers may cancel open order without giving written reason within two weeks.",
+            "missing_words",
+        ),
         ("The customer may cancel the order,, within 14 days.", "doubled_punctuation"),
     ],
 )
@@ -151,6 +155,12 @@ def test_shorthand_may_answer_shorthand():
     )
     assert decide(note).reason == "missing_words"
     assert decide(note, {"original": note.replace("acute", "sudden")}).keep
+
+
+def test_a_title_needs_no_function_words():
+    title = "Windows printer driver update failed during network card replacement"
+    assert decide(title, {"original": "Printer offline"}).keep
+    assert decide(f"{title}.", {"original": "Printer offline"}).reason == "missing_words"
 
 
 def test_names_what_it_found():

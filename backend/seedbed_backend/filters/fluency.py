@@ -27,7 +27,10 @@ _MAX_GLUED = 0.06  # clean 0.02, one space in five lost 0.20 and more
 _MAX_DISORDERED = 0.02  # clean 0, shuffled 0.04 and more
 _SHORT = 30  # words: up to here one impossible pair is enough
 _MIN_FUNCTION_WORDS = 0.025  # clean 0.10
-_ENOUGH = 18  # words: fewer may do without function words ("Last flu vaccine given 1999.")
+_FEWEST, _ENOUGH = (
+    9,
+    18,
+)  # words: fewer may do without function words ("Last flu vaccine given 1999.")
 
 _EDGES = "\"'.,;:!?()[]-\u2026\u2013\u2014/%$\u20ac\u00a3&\u2022"
 _ADDRESS = re.compile(
@@ -243,9 +246,13 @@ def _function_share(tokens: Sequence[_Token]) -> float:
 def _bare(tokens: Sequence[_Token]) -> tuple[str, ...]:
     """Return the longest run without function words, where hardly one is left in a longer text.
 
-    Lists and shorthand, whose parts between punctuation are short, are let be.
+    Lists and shorthand, whose parts between punctuation are short, are let be. A shorter text must
+    be a whole sentence, with a longer run: a heading or a ticket's title has no function words.
     """
-    if len(tokens) < _ENOUGH or _function_share(tokens) >= _MIN_FUNCTION_WORDS:
+    if len(tokens) < _FEWEST or _function_share(tokens) >= _MIN_FUNCTION_WORDS:
+        return ()
+    is_short = len(tokens) < _ENOUGH
+    if is_short and not (tokens[-1].raw[-1] in ".?!" and tokens[0].core[:1].isalpha()):
         return ()
     n_parts = sum(token.raw[-1:] in ",.;:)" for token in tokens)
     if len(tokens) < 4 * n_parts:
@@ -260,4 +267,4 @@ def _bare(tokens: Sequence[_Token]) -> tuple[str, ...]:
         longest = max(longest, run, key=len)[:]
         if not token.raw.endswith(token.core):
             run = []
-    return tuple(longest) if len(longest) >= 4 else ()
+    return tuple(longest) if len(longest) >= (5 if is_short else 4) else ()
