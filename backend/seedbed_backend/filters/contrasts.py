@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from seedbed_backend.text import STOPWORDS, is_close, language, plain, stem, word_set, words
+from seedbed_backend.text import (
+    STOPWORDS,
+    content_words,
+    is_close,
+    language,
+    plain,
+    stem,
+    word_set,
+    words,
+)
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -33,7 +42,8 @@ _VERBAL = word_set("not never cannot nicht nie niemals")
 _NEGATE_TWICE = ("fr", "es")
 # These bound an amount, stress, or are turns of phrase; they do not negate.
 _NOT_NEGATING = re.compile(
-    r"\b(?:no|not) (?:later|more|less|fewer|earlier|longer|greater|sooner|other) than\b"
+    r"\b(?:no|not) (?:later|more|less|fewer|earlier|longer|greater|sooner|other)"
+    r" (?:\w+ )?than\b"
     r"|\b(?:not only|not just|not limited|no doubt|no wonder|no matter|whether or not|or not)\b"
     r"|\bno\.? ?\d|\bneither\b(?=.*\bnor\b)|\bwhy (?:not|don't|doesn't|didn't)\b"
     r"|, (?:is|are|was|were|do|does|did|have|has|had|can|could|would|should|wo)n't \w+ ?\?"
@@ -58,9 +68,16 @@ _BOUND = re.compile(
     r"|limit\w*|capped?|ceiling|less than|or less|or fewer|or lower|at least|minimum)\b"
 )
 _EXCEEDS = re.compile(
-    r"(?:\b(?:not|no|never|neither|cannot|nothing)\b|n't\b)[^.;]{0,30}?"
+    r"(?:\b(?:not|no|never|neither|cannot|nothing)\b|n't\b)[^.;]{0,60}?"
     r"\b(?:exceed\w*|more than|over|above|later|after|below|under|less than)\b"
 )
+_WITHOUT = re.compile(r"(?:\b(?:not|no|never|neither|cannot)\b|n't\b)[^.;]{0,60}?\bwithout\b")
+_SHORT = re.compile(r"\b(?:below|under|short of|less than|lost|forfeit\w*|waiv\w+)\b")
+_NOT_REACHED = re.compile(
+    r"(?:\bnot|n't) (?:\w+ )?(?:reach|meet|attain|achiev|return|refund|repaid|paid|recover)\w*"
+)
+_FREE_WORDS = 6
+"""Content words of a text that may be a free rewording."""
 _UNTIL = re.compile(r"\b(?:until|till|before|unless|without|except)\b")
 _ONLY = re.compile(r"\b(?:only|once|after|first|if|provided|must|requires?|before|as long as)\b")
 _PREFIXED = re.compile(r"(?:un|in|im|ir|il|non|dis)-?(?=\w{4})")
@@ -92,12 +109,15 @@ def is_negation_changed(source: str, other: str) -> bool:
     """Tell whether one text negates where the other does not.
 
     Counts are compared; a surplus is forgiven where the other side says it with a word such as
-    "lacks", "unable", "denies", "at most" or "invalid" for "not valid". Equal counts are a change
+    "lacks", "unable", "denies", "at most" or "invalid" for "not valid", and one in a text that
+    shares less than half of its words. Equal counts are a change
     where the negation went over to another word.
     """
     surplus = negations(source) - negations(other)
+    if _answer(source) * _answer(other) < 0:
+        return True
     if surplus == 0:
-        return _has_moved(source, other) or _answer(source) * _answer(other) < 0
+        return _has_moved(source, other)
     poorer, richer = (other, source) if surplus > 0 else (source, other)
     if negations(poorer) and surplus % 2 == 0:
         return False
@@ -124,12 +144,18 @@ def _forgiven(poorer: str, richer: str) -> int:
     own, others = set(words(poorer)), set(words(richer))
     soft = set(_SOFT.findall(folded)) - set(_SOFT.findall(other))
     prefixed = _prefixed(own - others, others) + _prefixed(others - own, own)
-    doubles = sum(word not in folded for word in _DOUBLE.findall(other))
+    doubles = sum(word not in folded for word in _DOUBLE.findall(other) if word != "without")
     is_bound = bool(_EXCEEDS.search(other) and _BOUND.search(folded))
     is_until = bool(_UNTIL.search(other) and _ONLY.search(folded))
     is_only = (negations(richer) >= 2 or "non-" in other) and "only" in own - others
+    is_short = bool(_NOT_REACHED.search(other) and _SHORT.search(folded))
+    # "No entry without a ticket" is "a ticket is needed".
+    is_even = (negations(richer) - negations(poorer)) % 2 == 0
+    is_needed = is_even and bool(_WITHOUT.search(other)) and "without" not in own
     turned = len(_opposite_pairs(richer, poorer)[1])
-    return len(soft) + prefixed + doubles + is_bound + is_until + 2 * is_only + turned
+    is_free = not is_close(richer, poorer) and len(content_words(poorer)) >= _FREE_WORDS
+    n_single = len(soft) + prefixed + doubles + turned
+    return n_single + is_bound + is_until + is_short + is_free + 2 * (is_only or is_needed)
 
 
 def _prefixed(own: set[str], others: set[str]) -> int:
