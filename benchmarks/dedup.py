@@ -168,6 +168,11 @@ def measure(n_kept: int, n_wave: int, folder: Path) -> dict[str, float]:
     save_seconds, _ = timed(known._save)
     say(f"looked for new rows in {refresh_seconds:.2f} s, written in {save_seconds:.2f} s")
 
+    full_seconds, _ = timed(lambda: store.candidates(project_id="p1", states=("survivor",)))
+    say(
+        f"reading all candidates instead, as a list of references needs, takes {full_seconds:.1f} s"
+    )
+
     waves = [
         [
             made.near(kept[made.rng.randrange(n_kept)]) if n % 4 == 0 else text

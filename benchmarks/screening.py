@@ -28,7 +28,6 @@ from seedbed_backend.filters.base import Reference, ScreenContext
 sys.path.insert(0, str(Path(__file__).parents[1] / "demo" / "training"))
 from grammar import Values, Writer, clause_types
 
-N_ROUNDS = 3
 N_REWRITES = 4
 ENCODER = "encoder"
 
@@ -76,13 +75,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sources", type=int, default=150)
     parser.add_argument("--encoder", type=Path, help="a sentence-transformers folder")
+    parser.add_argument("--threads", type=int, default=0, help="of the encoder; 0: torch's choice")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    encoder = SentenceEncoder(options.encoder or demo_encoder())
+    encoder = SentenceEncoder(options.encoder or demo_encoder(), threads=options.threads)
     measure(rewrites(8, 99), encoder)  # everything is loaded
     rounds, totals = [], []
-    for seed in range(N_ROUNDS):
+    cpu = []
+    for seed in range(options.rounds):
         candidates = rewrites(options.sources, seed)
+        started = time.process_time()
         rounds.append(measure(candidates, encoder))
+        cpu.append(1000 * (time.process_time() - started) / len(candidates))
         totals.append(sum(rounds[-1].values()) / len(candidates))
     n_words = statistics.mean(len(c.fields["paraphrase"].split()) for c in candidates)
     print(f"{len(candidates)} candidates of {n_words:.0f} words, {options.sources} sources")
@@ -92,6 +96,7 @@ def main() -> None:
     }
     for name, value in sorted(milliseconds.items(), key=lambda item: -item[1]):
         print(f"{name:16} {value:7.3f} ms a candidate")
+    print(f"processor time  {statistics.median(cpu):8.3f} ms a candidate, over all threads")
     found = {
         "screened_per_second": round(1 / statistics.median(totals), 1),
         "milliseconds": {name: round(value, 3) for name, value in milliseconds.items()},
