@@ -30,6 +30,7 @@ from seedbed_backend.text import (
         ("a 2-year term", "two years"),
         ("the third time", "the 3rd time"),
         ("one month", "a month"),
+        ("in any one year", "per year"),
         ("a dozen eggs", "12 eggs"),
         ("it lasts 90 minutes", "it takes an hour and a half"),
         ("a trial of two weeks", "a 14-day trial"),

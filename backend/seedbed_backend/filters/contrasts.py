@@ -174,7 +174,7 @@ _MODALITY: Mapping[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
             r"|\bno (?:need|obligation|duty|requirement)\b",
             "prohibited": r"\b(?:must|shall|may|can|should) ?not\b|\b(?:mustn't|can't|cannot|shan't)"
             r"|\b(?:not|n't|never)(?: be)? (?:allowed|permitted|authori[sz]ed|entitled)\b"
-            r"|\b(?:prohibit|forbid)\w*|\bbanned\b|\bno (?:\w+ ){1,2}(?:may|shall|must|can)\b"
+            r"|\b(?:prohibit|forbid)\w*|\bbanned\b|\bno (?:\w+ ){1,5}(?:may|shall|must|can)\b"
             r"|n't (?:allowed|permitted)\b",
             "required": r"\b(?:must|shall|mandatory|obligatory|compulsory)\b"
             r"|\b(?:has|have|had|needs?|needed|required|obliged|obligated|bound) to\b",
@@ -244,7 +244,7 @@ def modality_changes(source: str, other: str) -> list[str]:
 
 # Words of one line exclude each other; "|" parts the sides. Compared by stem.
 _COMPARATIVES = """
-before prior preceding earlier|after following later subsequent
+before earlier|after later subsequent
 more greater|less fewer
 higher|lower
 above over exceeding|below under beneath
@@ -409,6 +409,10 @@ _BOUNDS = (
     (re.compile(r"\bat least\b|\b(?:no|not) (?:less|fewer|lower) than\b"), "atleast"),
     (re.compile(r"\bat (?:the )?most\b|\b(?:no|not) (?:more|higher) than\b|\bup to\b"), "atmost"),
 )
+_NEGATED_BOUNDS = (
+    (re.compile(r"(\b(?:not|no|never)\b[^.;]{0,60}?)\b(?:more|longer) than\b"), r"\1atmost"),
+    (re.compile(r"(\b(?:not|no|never)\b[^.;]{0,60}?)\b(?:less|fewer) than\b"), r"\1atleast"),
+)
 _SHOWN = {"atleast": "at least", "atmost": "at most"}
 
 
@@ -520,7 +524,7 @@ def _keys(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     last = ""
     flat = plain(text).casefold()
-    for pattern, name in _BOUNDS:
+    for pattern, name in _BOUNDS + _NEGATED_BOUNDS:
         flat = pattern.sub(name, flat)
     for word in words(flat):
         key = _key(word)

@@ -58,6 +58,7 @@ NUMBER_STEMS = frozenset(map(stem, _NUMBER_WORDS))
 # Words that can stand for a number but often do not: they may answer a number, never demand one.
 _LOOSE_NUMBERS = {
     "a": "1", "an": "1", "one": "1", "single": "1", "once": "1", "first": "1", "sole": "1",
+    "per": "1", "each": "1", "every": "1",
     "both": "2", "twice": "2", "couple": "2", "pair": "2", "second": "2", "double": "2",
     "half": "0.5",
     "third": "3", "triple": "3", "fourth": "4", "quarter": "4", "fifth": "5", "sixth": "6",
