@@ -175,7 +175,7 @@ def screen_run(
         pinned += _pinned_references(wave, came_through, recipe)
         comparing = [s for s in stages if s.scope == "set"]
         own = [work.rival(s, {stage.name for stage in comparing}) for s in kept]
-        added = work.through(comparing, came_through, [*others, *own, *pinned])
+        added = work.through(comparing, came_through, [*others, *own, *pinned], kept)
         kept = [s for s in kept if s.candidate.id not in work.replaced] + added
     survivors = work.through([s for s in stages if s.scope == "final"], kept)
     return Screened(run, everything, before, work.outcomes(everything, survivors))
@@ -210,12 +210,19 @@ class _Work:
         stages: Sequence[Filter],
         candidates: Sequence[StoredCandidate],
         references: Sequence[Reference] = (),
+        before: Sequence[StoredCandidate] = (),
     ) -> list[StoredCandidate]:
-        """Return those of the candidates that all stages keep."""
+        """Return those of the candidates that all stages keep; `before` are the run's earlier ones."""
         if not stages:
             return list(candidates)
         context = screening.context_of(
-            self.services, self.recipe, stages, self.run.project_id, self.scores, references
+            self.services,
+            self.recipe,
+            stages,
+            self.run.project_id,
+            self.scores,
+            references,
+            kept=[stored.candidate for stored in before],
         )
         for stored in candidates:
             self.quality.setdefault(stored.candidate.id, None)

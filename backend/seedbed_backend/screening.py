@@ -21,16 +21,20 @@ def run_filters(
     *,
     passed: Literal["kept", "survivor"],
     neighbours: Neighbours | None = None,
+    before: Sequence[Candidate] = (),
 ) -> None:
     """Pass candidates through `stages` in order; each filter sees only what the earlier ones kept.
 
     Those that come through are marked `passed`; the others are dropped at the filter that said so.
+    `before` are candidates that were kept earlier.
     """
     scores = {c.candidate.id: dict(c.scores) for c in candidates}
     quality: dict[str, float | None] = {c.candidate.id: c.score for c in candidates}
     remaining = [c.candidate for c in candidates]
     project_id = candidates[0].project_id if candidates else ""
-    context = context_of(services, recipe, stages, project_id, scores, neighbours=neighbours)
+    context = context_of(
+        services, recipe, stages, project_id, scores, neighbours=neighbours, kept=before
+    )
     for stage, decisions, kept in passing(stages, remaining, context, scores, quality):
         is_last = stage is stages[-1]
         through = [StateChange(c.id, passed, score=quality[c.id]) for c in kept if is_last]
@@ -49,6 +53,7 @@ def context_of(
     scores: Mapping[str, Mapping[str, float]],
     references: Sequence[Reference] = (),
     neighbours: Neighbours | None = None,
+    kept: Sequence[Candidate] = (),
 ) -> ScreenContext:
     """Return what the stages may look at; a project's sources are read where one asks for them."""
     needs_sources = bool(project_id) and any(stage.uses_sources for stage in stages)
@@ -60,6 +65,7 @@ def context_of(
         services.store.sources(project_id) if needs_sources else [],
         neighbours,
         services.entailment,
+        kept,
     )
 
 
@@ -124,7 +130,12 @@ def run_set_filters(services: Services, recipe: Recipe, stages: Sequence[Filter]
             names,
         )
         known.refresh(new={stored.candidate.id for stored in new})
-    run_filters(services, recipe, stages, new, passed="kept", neighbours=known)
+    before: list[Candidate] = []
+    if new and any(stage.uses_kept for stage in stages):
+        own = {stored.candidate.id for stored in new}
+        kept = services.store.candidates(project_id=run.project_id, states=("kept", "survivor"))
+        before = [stored.candidate for stored in kept if stored.candidate.id not in own]
+    run_filters(services, recipe, stages, new, passed="kept", neighbours=known, before=before)
     if known is not None:
         known.refresh()
 

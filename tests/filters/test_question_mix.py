@@ -3,8 +3,7 @@ import pytest
 from filters.support import candidate, context
 from seedbed.errors import RecipeError
 from seedbed.recipe import Recipe
-from seedbed.records import SourceTask
-from seedbed_backend.filters import Reference, ScreenContext, configure
+from seedbed_backend.filters import ScreenContext, configure
 from seedbed_backend.filters.question_kinds import classify
 from seedbed_backend.filters.question_mix import QuestionMix
 
@@ -20,9 +19,9 @@ def made(id_, question, answer="900 euros", group="lease.md"):
     return candidate(id_, {"passage": LEASE}, group, question=question, answer=answer)
 
 
-def screen(candidates, scores=None, references=(), sources=(), **options):
+def screen(candidates, scores=None, kept=(), **options):
     ctx = context("qa", scores=scores)
-    ctx = ScreenContext(ctx.recipe, ctx.encoder, references, ctx.scores, sources)
+    ctx = ScreenContext(ctx.recipe, ctx.encoder, scores=ctx.scores, kept=kept)
     return QuestionMix(**FIELDS, **options).screen(candidates, ctx)
 
 
@@ -96,24 +95,25 @@ def test_quotas_are_by_document():
 
 
 def test_what_was_kept_before_counts():
-    source = made("x", "?").source
-    before = [
-        Reference(f"r{n}", f"How much is fee {n}?\n900 euros", "kept", source.id) for n in range(2)
-    ]
-    rejected = Reference("r9", "Why?\nBecause.", "rejected", source.id)
+    before = [made(f"r{n}", f"How much is fee {n}?") for n in range(2)]
     new = [made("a", "How much is the rent?"), made("b", "Why is rent due?")]
-    decisions = screen(
-        new, references=[*before, rejected], sources=[source], shares={"factual": 0.5}
-    )
+    decisions = screen(new, kept=[*before, new[0]], shares={"factual": 0.5})
     assert [d.reason for d in decisions] == ["type_over_quota", ""]
-    full = screen(new, references=before, sources=[source], max_per_document=3)
+    full = screen(new, kept=before, max_per_document=3)
     assert [d.reason for d in full] == ["", "document_full"]
+    elsewhere = [made(f"e{n}", "How much?", group="other.md") for n in range(3)]
+    assert all(d.keep for d in screen(new, kept=elsewhere, max_per_document=3))
+
+
+def test_asks_for_what_was_kept_only_where_there_is_a_quota():
+    assert not QuestionMix(**FIELDS).uses_kept
+    assert QuestionMix(**FIELDS, max_per_document=3).uses_kept
 
 
 def test_a_source_without_a_group_is_its_own_document():
-    source = SourceTask.of({"passage": LEASE})
-    decisions = screen([made("a", "How much?", group=""), made("b", "How often?", group="")],
-                       max_per_document=1, sources=[source])  # fmt: skip
+    decisions = screen(
+        [made("a", "How much?", group=""), made("b", "How often?", group="")], max_per_document=1
+    )
     assert [d.reason for d in decisions] == ["", "document_full"]
 
 

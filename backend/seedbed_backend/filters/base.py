@@ -77,7 +77,8 @@ class ScreenContext:
     `references` are the texts to deduplicate against, and so are the `neighbours`. `scores` maps
     candidate id → filter → score, for set-wise filters that rank; higher is better. `sources` are
     all of the project's sources, there only for filters with `uses_sources`. `entailment` is the
-    NLI model, where one is set.
+    NLI model, where one is set. `kept` are the project's candidates that earlier waves and runs
+    kept, there only for filters with `uses_kept`.
     """
 
     recipe: Recipe
@@ -87,6 +88,7 @@ class ScreenContext:
     sources: Sequence[SourceTask] = ()
     neighbours: Neighbours | None = None
     entailment: Entailer | None = None
+    kept: Sequence[Candidate] = ()
 
 
 class Filter(BaseModel, ABC):
@@ -109,6 +111,11 @@ class Filter(BaseModel, ABC):
     uses_sources: ClassVar[bool] = False
     uses_scores: ClassVar[bool] = False
     uses_neighbours: ClassVar[bool] = False
+
+    @property
+    def uses_kept(self) -> bool:
+        """Tell whether a "set" filter asks for `ScreenContext.kept`."""
+        return False
 
     @property
     def expected_share(self) -> float:

@@ -32,7 +32,6 @@ class QuestionMix(Filter):
     help = "Names each question's type and difficulty; drops what exceeds a document's quotas."
     reasons = ("document_full", "type_over_quota")
     scope = "set"
-    uses_sources = True
 
     question_field: str
     answer_field: str
@@ -46,6 +45,11 @@ class QuestionMix(Filter):
         if unknown := sorted(shares.keys() - set(TYPES)):
             raise ValueError(f"{unknown[0]!r} is no type of question; known: {', '.join(TYPES)}")
         return shares
+
+    @property
+    def uses_kept(self) -> bool:
+        """See Filter."""
+        return bool(self.shares or self.max_per_document)
 
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
         """See Filter."""
@@ -100,19 +104,12 @@ class QuestionMix(Filter):
         """Count by document, and by document and type, what was kept before."""
         totals: Counter[str] = Counter()
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        if not (self.shares or self.max_per_document):
-            return totals, counts
-        sources = {source.id: source for source in context.sources}
         own = {candidate.id for candidate in candidates}
-        for reference in context.references:
-            source = sources.get(reference.source_id)
-            if reference.kind != "kept" or source is None or reference.id in own:
-                continue
-            question, _, answer = reference.text.partition("\n")
-            passage = source.fields.get(self.source_field, "")
-            document = document_of(source)
-            totals[document] += 1
-            counts[document][classify(question, answer, passage).type] += 1
+        for earlier in context.kept if self.uses_kept else ():
+            if earlier.id not in own:
+                document = document_of(earlier.source)
+                totals[document] += 1
+                counts[document][self.kind(earlier.fields, earlier.source.fields).type] += 1
         return totals, counts
 
 
