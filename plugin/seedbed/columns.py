@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -257,9 +257,15 @@ class Column(BaseModel):
         return {"type": "string", "minLength": 1, "maxLength": self.max_length or 2000}
 
     def _number_bounds(self) -> list[int | float | None]:
+        """Return the bounds with no more decimals than the values have, never beyond the range."""
         places = 0 if self.type == "integer" else self.decimals
-        bounds = [b if b is None or places is None else round(b, places) for b in self.bounds()]
-        return [b if b is None or b % 1 else int(b) for b in bounds]
+        found: list[int | float | None] = []
+        for bound, inwards in zip(self.bounds(), (ROUND_CEILING, ROUND_FLOOR), strict=True):
+            if bound is not None and places is not None:
+                step = Decimal(1).scaleb(-places)
+                bound = float(Decimal(str(bound)).quantize(step, rounding=inwards))
+            found.append(bound if bound is None or bound % 1 else int(bound))
+        return found
 
     def describe(self) -> str:
         """Say in words what a value is: type, range or choices; for people and for models."""
@@ -331,7 +337,7 @@ def parse_number(text: str, mark: str) -> Decimal:
         other = "," if mark == "." else "."
         text = re.sub(rf"[{other} '\u00a0\u202f]", "", text).replace(mark, ".")
     number = Decimal(text)
-    if not number.is_finite() or abs(number.adjusted()) > 2 * MAX_DIGITS:
+    if not number.is_finite() or number.adjusted() > 2 * MAX_DIGITS:
         raise ValueError(text)
     return number
 

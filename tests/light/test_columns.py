@@ -150,6 +150,13 @@ def test_bounds_are_a_tenth_wider_and_do_not_cross_zero():
     assert Column(name="x", type="number", maximum=5).bounds() == (None, 5)
 
 
+def test_the_limits_of_an_answer_are_rounded_inwards():
+    whole = Column(name="x", type="integer", minimum=1, maximum=9).answer_schema()
+    assert (whole["minimum"], whole["maximum"]) == (1, 9)
+    money = Column(name="x", type="number", decimals=2, minimum=-1.11, maximum=2.22).answer_schema()
+    assert (money["minimum"], money["maximum"]) == (-1.44, 2.55)  # of -1.443 and 2.553
+
+
 def test_significant_decimals_forget_zeros_at_the_end():
     assert [significant_decimals(Decimal(t)) for t in ("1.50", "100", "0.001", "1E+3")] == [
         1,
