@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import tempfile
@@ -83,7 +82,8 @@ def _plain(value: Any) -> Any:
 
 
 def _draw(data: ReportData) -> str:
-    picture = importlib.import_module("seedbed_backend.picture")
+    from seedbed_backend import picture
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.svg"
         picture.draw(data, path)

@@ -92,6 +92,7 @@ def main() -> None:
       seedbed plan      see what a run would take
       seedbed generate  grow candidates; they are filtered and put before people
       seedbed status    see how far it is and why candidates were dropped
+      seedbed report    see what was dropped, by example, and what the set is like
       seedbed pull      get what people approved
       seedbed merge     mix it with real data
       seedbed export    write it as your trainer reads it

@@ -126,7 +126,9 @@ def test_back_to_the_first_settings_everything_is_as_it_was(project):
     assert {id_: row[:4] for id_, row in after.items()} == {i: r[:4] for i, r in before.items()}
     assert {id_: row[5] for id_, row in after.items()} == {i: r[5] for i, r in before.items()}
     assert result["applied"]["n_restored"] > 0
-    assert not any(s.is_withdrawn for s in store.candidates(run_id="run1"))
+    # what only the stricter settings had let in, and was published then, is out again
+    withdrawn = {s.candidate.id for s in store.candidates(run_id="run1") if s.is_withdrawn}
+    assert all(before[id_][0] == "dropped" for id_ in withdrawn)
     survivors = store.candidates(run_id="run1", states=("survivor",))
     assert all(tasks[s.review_task]["data"]["draw"] == s.draw for s in survivors)
     history = [f for id_ in before for f in store.former_decisions(id_)]
@@ -248,11 +250,11 @@ def test_a_filter_that_is_as_it_was_is_not_run_again(project, monkeypatch):
 
 def test_a_learned_minimum_follows_the_scores_of_the_filter_that_changed(project):
     services, _, _ = project
-    floor = {"minimum_scores": {"minimums": {"similarity": 0.5}}}
+    floor = {"minimum_scores": {"minimums": {"similarity": 0.72}}}
     first = ask(services, {"filters": floor}, apply=True)
     assert any(row["stage"] == "minimum_scores" for row in first["funnel"]["after"]["dropped"])
-    # a lower window raises every score; the floor must look at the new ones
-    both = {"filters": {"similarity": {"minimum": 0.0}}}
+    # a laxer copy check raises the scores of those near to their source; the floor must see that
+    both = {"filters": {"similarity": {"max_same_words": 1.0}}}
     again = ask(services, both, name="a2")
     counts = {e["filter"]: e for e in again["filters"]}["minimum_scores"]
     assert counts["before"]["n_dropped"] > 0

@@ -117,3 +117,14 @@ def test_an_analysis_is_kept_until_it_is_done(counted: World):
     assert store.analysis("a1").result == {"findings": []}
     assert [a.id for a in store.unfinished_analyses()] == ["a2"]
     assert [a.id for a in store.analyses("p1", "report")] == ["a1"]
+
+
+def test_of_finished_analyses_the_newest_ten_stay(counted: World):
+    store = counted.store
+    store.add_analysis(Analysis("waiting", "p1", "report", {}, created_at="2025"))
+    for n in range(13):
+        store.add_analysis(
+            Analysis(f"a{n:02}", "p1", "report", {}, state="done", created_at=f"2026-{n:02}")
+        )
+    kept = [a.id for a in store.analyses("p1", "report", limit=99)]
+    assert kept == [f"a{n:02}" for n in range(12, 2, -1)] + ["waiting"]

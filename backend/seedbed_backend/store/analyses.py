@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from seedbed.errors import NotFoundError
 from seedbed_backend.store.database import Database
 from seedbed_backend.store.records import Analysis, AnalysisKind
 from seedbed_backend.store.schema import analyses_table
 
+N_KEPT = 10
+"""How many finished analyses of a kind a project keeps; each may hold a picture."""
+
 
 class AnalysisStore(Database):
     """The part of the store that holds analyses."""
 
     def add_analysis(self, analysis: Analysis) -> None:
-        """Add one, as it is."""
+        """Add one, as it is; of a project's finished ones of its kind the newest ten stay."""
         row = {name: getattr(analysis, name) for name in Analysis.__slots__}
+        columns = analyses_table.c
+        of_kind = [
+            columns.project_id == analysis.project_id,
+            columns.kind == analysis.kind,
+            columns.state.in_(("done", "failed")),
+        ]
+        order = (columns.created_at.desc(), columns.id)
         with self._write() as connection:
             connection.execute(insert(analyses_table).values(row))
+            finished = select(columns.id).where(*of_kind).order_by(*order)
+            old = list(connection.scalars(finished))[N_KEPT:]
+            connection.execute(delete(analyses_table).where(columns.id.in_(old)))
 
     def analysis(self, analysis_id: str) -> Analysis:
         """Return one analysis. Raises NotFoundError."""
