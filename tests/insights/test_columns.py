@@ -9,8 +9,9 @@ import pytest
 from insights.grown import HashingEncoder, stored
 from records import bank_recipe, bank_sources
 from seedbed.records import Candidate
+from seedbed_backend.association import correlation_ratio, cramers_v, spearman
 from seedbed_backend.insights import ReportData, insights
-from seedbed_backend.insights.columns import correlation_ratio, cramers_v, find, spearman
+from seedbed_backend.insights.columns import find
 
 RECIPE = bank_recipe()
 SOURCES = bank_sources(RECIPE)
