@@ -114,6 +114,7 @@ def word_similarity(a: str, b: str) -> float:
 
 
 _FEW_WORDS = 4
+_CLOSE = 0.6
 _ARTICLES = word_set("a an the this that these those")
 
 
@@ -163,7 +164,7 @@ def is_reordered(a: str, b: str) -> bool:
 
 @lru_cache(maxsize=2048)
 def is_close(a: str, b: str) -> bool:
-    """Tell whether the shorter text shares half of its content words with the other.
+    """Tell whether the shorter text shares 60 % of its content words with the other.
 
     Of texts with fewer than 4 of them, all words count. Only in close texts does one word stand for
     another; a free rewording says "must pay" of one side as "may ask" of the other.
@@ -171,7 +172,7 @@ def is_close(a: str, b: str) -> bool:
     first, second = set(content_words(a)), set(content_words(b))
     if min(len(first), len(second)) < _FEW_WORDS:
         first, second = set(words(a)), set(words(b))
-    return 2 * len(first & second) >= min(len(first), len(second))
+    return len(first & second) >= _CLOSE * min(len(first), len(second))
 
 
 def jaccard(a: Iterable[object], b: Iterable[object]) -> float:

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 N_TRIES = 3
 MINIMUM_KEPT = 0.6
+BY_WORDS = {"paraphrase": {"protected_terms": {"check_clauses": False, "check_rare_terms": False}}}
+"""What makes a filter look at words alone, by technique."""
 
 
 class NoEncoder:
@@ -40,7 +42,9 @@ class Judge:
     """Runs the filters of a technique that look at one candidate."""
 
     def __init__(self, technique: str, name: str) -> None:
-        self.recipe: Recipe = parse({"technique": technique})
+        self.recipe: Recipe = parse(
+            {"technique": technique, "filters": BY_WORDS.get(technique, {})}
+        )
         self.context = ScreenContext(self.recipe, NoEncoder())
         self.stages: list[Filter] = [f for f in configure(self.recipe) if f.name == name]
 

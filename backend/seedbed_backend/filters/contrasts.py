@@ -110,7 +110,7 @@ def is_negation_changed(source: str, other: str) -> bool:
 
     Counts are compared; a surplus is forgiven where the other side says it with a word such as
     "lacks", "unable", "denies", "at most" or "invalid" for "not valid", and one in a text that
-    shares less than half of its words. Equal counts are a change
+    shares less than 60 % of its words. Equal counts are a change
     where the negation went over to another word.
     """
     surplus = negations(source) - negations(other)
@@ -153,7 +153,8 @@ def _forgiven(poorer: str, richer: str) -> int:
     is_even = (negations(richer) - negations(poorer)) % 2 == 0
     is_needed = is_even and bool(_WITHOUT.search(other)) and "without" not in own
     turned = len(_opposite_pairs(richer, poorer)[1])
-    is_free = not is_close(richer, poorer) and len(content_words(poorer)) >= _FREE_WORDS
+    is_long = len(content_words(poorer)) >= _FREE_WORDS and language(poorer) == "en"
+    is_free = is_long and not is_close(richer, poorer)
     n_single = len(soft) + prefixed + doubles + turned
     return n_single + is_bound + is_until + is_short + is_free + 2 * (is_only or is_needed)
 
