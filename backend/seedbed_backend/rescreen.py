@@ -193,7 +193,11 @@ class _Work:
         known: frozenset[str],
     ) -> None:
         self.services, self.recipe, self.run = services, recipe, run
-        self.before, self.known = before, known
+        self.known = known
+        self.before: defaultdict[str, dict[str, Decision]] = defaultdict(dict)
+        for id_, said in before.items():
+            for decision in said:
+                self.before[decision.filter][id_] = decision
         self.said: defaultdict[str, list[Decision]] = defaultdict(list)
         self.scores: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self.quality: dict[str, float | None] = {}
@@ -228,7 +232,7 @@ class _Work:
             self.quality.setdefault(stored.candidate.id, None)
         remaining = [stored.candidate for stored in candidates]
         for stage in stages:
-            again = self._known(stage) if stage.name in self.known else {}
+            again = self.before[stage.name] if stage.name in self.known else {}
             passed = screening.passing(
                 [cast("Filter", _Remembering(stage, again))],
                 remaining,
@@ -253,7 +257,7 @@ class _Work:
         """Return those that the judge's grades keep, under the recipe's settings."""
         if not self.recipe.judge.enabled:
             return list(candidates)
-        said = self._known_by(judging.NAME)
+        said = self.before[judging.NAME]
         kept = []
         for stored in candidates:
             id_ = stored.candidate.id
@@ -288,12 +292,6 @@ class _Work:
                 place = (dropped.filter, dropped.reason, score)
                 made.append(Rescreened(id_, said, "dropped", *place))
         return made
-
-    def _known(self, stage: Filter) -> dict[str, Decision]:
-        return self._known_by(stage.name)
-
-    def _known_by(self, name: str) -> dict[str, Decision]:
-        return {id_: d for id_, said in self.before.items() for d in said if d.filter == name}
 
 
 class _Remembering:

@@ -50,7 +50,7 @@ def print_candidate(found: Mapping[str, Any]) -> None:
     _print_review(found["review"])
     click.secho("\nVerdicts", bold=True)
     for verdict in found["verdicts"]:
-        _print_verdict(verdict)
+        _print_verdict(verdict, found["fields"])
     if not found["verdicts"]:
         click.echo("  none yet")
     if found["events"]:
@@ -128,7 +128,7 @@ def _print_review(review: Mapping[str, Any]) -> None:
         _line("task", review["url"] + (" (withdrawn)" if review["is_withdrawn"] else ""))
 
 
-def _print_verdict(verdict: Mapping[str, Any]) -> None:
+def _print_verdict(verdict: Mapping[str, Any], fields: Mapping[str, str]) -> None:
     stands = "" if verdict["stands"] else "  (does not stand any more)"
     who = f"reviewer {verdict['reviewer']}" if verdict["reviewer"] is not None else "somebody"
     click.echo(f"  {verdict['decided_at'][:19]}  {verdict['status']} by {who}{stands}")
@@ -136,6 +136,10 @@ def _print_verdict(verdict: Mapping[str, Any]) -> None:
         value = verdict[name]
         if value:
             _line(f"  {name}", ", ".join(value) if isinstance(value, list) else str(value))
+    if verdict["status"] == "FIXED":
+        for name, text in verdict["fields"].items():
+            if text != fields.get(name):
+                _line(f"  {name}", text)
 
 
 def _line(name: str, text: str) -> None:
