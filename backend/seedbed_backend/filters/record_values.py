@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
 from pydantic import Field
 
 from seedbed.columns import RANGE_MARGIN, Column, ValueProblem, as_date, significant_decimals
-from seedbed.records import Candidate, Decision, SourceTask
+from seedbed.records import Candidate, Decision
 from seedbed_backend.filters.base import Filter, ScreenContext
 
 
@@ -52,7 +53,11 @@ class RecordValues(Filter):
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
         """See Filter. A technique without columns has nothing to check."""
         columns = context.recipe.spec.columns
-        rules = _rules(columns, context.sources, self.n_seeds) if candidates and columns else []
+        if not candidates or not columns:
+            return [self.keep(candidate) for candidate in candidates]
+        names = [column.name for column in columns]
+        seeds = tuple(tuple(s.fields.get(name, "") for name in names) for s in context.sources)
+        rules = _rules(columns, seeds, self.n_seeds)
         return [self._decide(candidate, columns, rules) for candidate in candidates]
 
     def _decide(
@@ -158,18 +163,21 @@ class _Seen:
         return max(map(significant_decimals, self.numbers))
 
 
+@lru_cache(maxsize=8)
 def _rules(
-    columns: Sequence[Column], sources: Sequence[SourceTask], n_seeds: int
+    columns: tuple[Column, ...], seeds: tuple[tuple[str, ...], ...], n_seeds: int
 ) -> list[_Group | _Order]:
+    """Read off the seeds' values, in the order of the columns, what belongs together."""
+    records = [dict(zip((c.name for c in columns), seed, strict=True)) for seed in seeds]
     kinds = [c.name for c in columns if c.type in ("category", "label", "boolean")]
     numbers = [c.name for c in columns if c.is_number]
     dates = [c.name for c in columns if c.is_date]
     rules: list[_Group | _Order] = []
     for kind in kinds:
         for number in numbers:
-            rules += _group_rules(kind, number, sources, n_seeds)
+            rules += _group_rules(kind, number, records, n_seeds)
     for earlier, later in permutations(dates, 2):
-        pairs = [(s.fields[earlier], s.fields[later]) for s in sources if _has(s, earlier, later)]
+        pairs = [(r[earlier], r[later]) for r in records if r[earlier] and r[later]]
         order = _Order((earlier, later), len(pairs))
         is_strict = any(a[: len(b)] != b[: len(a)] for a, b in pairs)
         holds = not any(order.is_broken_by({earlier: a, later: b}) for a, b in pairs)
@@ -179,24 +187,20 @@ def _rules(
 
 
 def _group_rules(
-    kind: str, number: str, sources: Sequence[SourceTask], n_seeds: int
+    kind: str, number: str, records: Sequence[Mapping[str, str]], n_seeds: int
 ) -> Iterator[_Group]:
     groups: dict[str, _Seen] = defaultdict(_Seen)
     everything = _Seen()
-    for source in sources:
-        value = _number(source.fields.get(number, ""))
-        if value is not None and source.fields.get(kind):
-            groups[source.fields[kind]].numbers.append(value)
+    for record in records:
+        value = _number(record[number])
+        if value is not None and record[kind]:
+            groups[record[kind]].numbers.append(value)
             everything.numbers.append(value)
     for name, seen in sorted(groups.items()):
         sign = seen.sign if not everything.sign else 0
         decimals = seen.decimals if seen.decimals < everything.decimals else None
         if len(seen.numbers) >= n_seeds and (sign or decimals is not None):
             yield _Group((kind, number), len(seen.numbers), name, sign, decimals)
-
-
-def _has(source: SourceTask, *names: str) -> bool:
-    return all(source.fields.get(name) for name in names)
 
 
 def _number(text: str) -> Decimal | None:

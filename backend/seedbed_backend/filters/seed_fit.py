@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
 from seedbed.records import Candidate, Decision, SourceTask
@@ -19,7 +19,7 @@ MIN_SEEDS = 8
 """Fewer seeds tell nothing about how near they are to each other."""
 
 MAX_SEEDS = 2000
-"""How many seeds are compared with each other to read the range off them: about 50 ms."""
+"""How many seeds are compared with each other to read the range off them: about 50 ms, once."""
 
 _QUANTILE = 0.05
 _FLOORS = (0.20, 0.60)
@@ -74,7 +74,7 @@ class SeedFit(Filter):
         vectors = context.encoder.encode([*(text for _, text in seeds), *texts])
         of_seeds, of_texts = vectors[: len(seeds)], vectors[len(seeds) :]
         n_known = sum(source.id in known for source, _ in seeds)
-        low, high = self._range(of_seeds[:n_known])
+        low, high = self._range(context.encoder, tuple(text for _, text in seeds[:n_known]))
         cosines = of_texts @ of_seeds.T
         for column, (source, _) in enumerate(seeds[n_known:], start=n_known):
             cosines[[c.source.id != source.id for c in candidates], column] = -1.0
@@ -90,16 +90,10 @@ class SeedFit(Filter):
     def _text(self, source: SourceTask, technique: Technique) -> str:
         return technique.own_text(source.fields, self.fields)
 
-    def _range(self, seeds: NDArray[np.float32]) -> tuple[float, float]:
-        """Return the range in force; what is not set is read off the seeds' vectors."""
-        low, high = _NO_SEEDS
-        if (self.minimum is None or self.maximum is None) and len(seeds) >= MIN_SEEDS:
-            some = seeds[:: -(-len(seeds) // MAX_SEEDS)]
-            among = some @ some.T
-            np.fill_diagonal(among, -1.0)
-            found = np.quantile(among.max(axis=1), [_QUANTILE, 1 - _QUANTILE])
-            low = min(max(float(found[0]), _FLOORS[0]), _FLOORS[1])
-            high = max(high, float(found[1]))
+    def _range(self, encoder: Any, seeds: tuple[str, ...]) -> tuple[float, float]:
+        """Return the range in force; what is not set is read off the seeds."""
+        is_set = self.minimum is not None and self.maximum is not None
+        low, high = _NO_SEEDS if is_set else _range_of(encoder, seeds)
         low = low if self.minimum is None else self.minimum
         high = high if self.maximum is None else self.maximum
         return min(low, high), high
@@ -135,6 +129,17 @@ class SeedFit(Filter):
         if cosine > range_.high:
             return self.drop(candidate, "too_close", score, **evidence)
         return self.keep(candidate, score, **evidence)
+
+
+@lru_cache(maxsize=4)
+def _range_of(encoder: Any, seeds: tuple[str, ...]) -> tuple[float, float]:
+    if len(seeds) < MIN_SEEDS:
+        return _NO_SEEDS
+    vectors = encoder.encode(seeds[:: -(-len(seeds) // MAX_SEEDS)])
+    among = vectors @ vectors.T
+    np.fill_diagonal(among, -1.0)
+    low, high = np.quantile(among.max(axis=1), [_QUANTILE, 1 - _QUANTILE])
+    return min(max(float(low), _FLOORS[0]), _FLOORS[1]), max(_NO_SEEDS[1], float(high))
 
 
 @dataclass(frozen=True, slots=True)
