@@ -30,7 +30,7 @@ def main(data: Path, encoder: Path | None) -> None:
     rows = [json.loads(line) for line in lines]
     views = [look(row["question"], row["source_text"]) for row in rows]
     local = SentenceEncoder(encoder or demo_encoder(), threads=1)
-    texts = list(dict.fromkeys(t for v in views for t in (v.question, *v.passages)))
+    texts = list(dict.fromkeys(t for v in views for t in v.texts))
     vectors, place = local.encode(texts), {text: row for row, text in enumerate(texts)}
     cosines = [best_cosine(view, vectors, place) for view in views]
     found = [{**v.features, "cosine": c} for v, c in zip(views, cosines, strict=True)]

@@ -35,16 +35,16 @@ from seedbed_backend.text import STOPWORDS, locate, plain, stem, word_set, words
 
 # What a feature is worth, in log-odds: a logistic regression on the 240 development rows
 # (benchmarks/answerable_weights.py; ridge, five folds by source text).
-BIAS = -1.97
+BIAS = -2.02
 WEIGHTS: Mapping[str, float] = {
-    "cosine": 3.84,
-    "covered": 0.55,
-    "vague": -0.29,
-    "negated": -3.59,
-    "opposite": -3.59,
+    "cosine": 3.90,
+    "covered": 0.56,
+    "vague": -0.30,
+    "negated": -3.60,
+    "opposite": -3.52,
     "numbers": -1.37,
-    "names": -0.73,
-    "no_answer_type": -0.26,
+    "names": -0.74,
+    "no_answer_type": -0.25,
 }
 
 _MIN_ALIKE = 0.35
@@ -87,16 +87,16 @@ class Answerable(Filter):
     source_field: str
     answer_field: str = ""
     quote_field: str = ""
-    # On the development rows .40 keeps .88 of the answerable questions, .10 of those from another
-    # paragraph and .54 of those that people made unanswerable by small changes.
+    # On the development rows .40 keeps .89 of the answerable questions, .10 of those from another
+    # paragraph and .53 of those that people made unanswerable by small changes.
     minimum: float = Field(default=0.40, ge=0.0, le=1.0)
     # Share of the question's words in and around the passage that the answer rests on.
     min_shared: float = Field(default=0.15, ge=0.0, le=1.0)
 
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
-        """See Filter. Encodes every distinct question and passage of the batch once."""
+        """See Filter. Encodes every distinct question and sentence of the batch once."""
         views = [self._view(candidate) for candidate in candidates]
-        wanted = list(dict.fromkeys(t for v in views for t in (v.question, *v.passages) if t))
+        wanted = list(dict.fromkeys(t for v in views for t in v.texts))
         vectors = context.encoder.encode(wanted) if wanted else None
         place = {text: row for row, text in enumerate(wanted)}
         return [
@@ -134,9 +134,15 @@ class View:
     question: str
     document: Document
     words: Mapping[str, float]
-    passages: tuple[str, ...] = ()
+    passages: tuple[tuple[str, ...], ...] = ()
     features: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> list[str]:
+        """Return what is compared by meaning: the question, and the passages' sentences."""
+        parts = [sentence for passage in self.passages for sentence in passage]
+        return [self.question, *parts] if self.question and parts else []
 
     def score(self, cosine: float) -> float:
         """Return the estimated chance that the document answers the question, in [0, 1]."""
@@ -210,7 +216,10 @@ def look(question: str, source: str) -> View:
     ):
         if found:
             evidence[name] = found
-    passages = tuple(dict.fromkeys(known.passage(w.first, w.last) for w in best))
+    passages = tuple(
+        tuple(known.sentence(n) for n in range(w.first, min(w.last + 1, len(known.spans))))
+        for w in best
+    )
     return View(question, known, wanted or {"": 1.0}, passages, features, evidence)
 
 
@@ -222,11 +231,18 @@ def _is_unknown(word: str, known: Document) -> bool:
 
 
 def best_cosine(view: View, vectors: NDArray[np.float32] | None, place: Mapping[str, int]) -> float:
-    """Return the cosine of the question with its best passage, 0 where there is none."""
-    if vectors is None or not view.passages or not view.question:
+    """Return the cosine of the question with its best passage, in [0, 1]; 0 where there is none.
+
+    A passage is the mean of its sentences, which are the same for all questions on a document.
+    """
+    if vectors is None or not view.texts:
         return 0.0
-    cosines = vectors[[place[text] for text in view.passages]] @ vectors[place[view.question]]
-    return max(0.0, float(cosines.max()))
+    question = vectors[place[view.question]]
+    best = 0.0
+    for passage in view.passages:
+        mean = vectors[[place[sentence] for sentence in passage]].sum(axis=0)
+        best = max(best, float(mean @ question) / (float(np.linalg.norm(mean)) or 1.0))
+    return min(1.0, best)
 
 
 _TURNING = re.compile(
