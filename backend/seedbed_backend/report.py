@@ -278,7 +278,8 @@ def _source_row(count: SourceCount) -> dict[str, Any]:
 
 def _example(stored: StoredCandidate, recipe: Recipe) -> dict[str, Any]:
     """Show a candidate as reviewers would see it; what was dropped for its personal data, not at all."""
-    outputs = [f.name for f in recipe.spec.output_fields]
+    spec = recipe.spec
+    outputs = dict.fromkeys((*spec.dedup_fields, *(f.name for f in spec.output_fields)))
     fields = redaction.redacted(stored).candidate.fields
     if stored.stage == redaction.FILTER_NAME:
         text = "(not shown here, because of its personal data)"

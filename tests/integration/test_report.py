@@ -57,6 +57,8 @@ def test_the_report_accounts_for_every_attempt_and_looks_at_the_set(
     # nothing has changed since: the second time nobody looks again
     again = json.loads(seedbed("report", project, "--json"))
     assert again["analysis"]["id"] == found["analysis"]["id"]
+    assert backend.report(project)["analysis"]["is_current"]
+    assert json.loads(seedbed("report", project, "--quick", "--json"))["analysis"] is None
 
 
 def test_the_report_is_written_as_markdown_and_as_one_web_page_with_its_picture(

@@ -29,8 +29,11 @@ def report_project(project_id: str) -> Response:
     project = services.store.project(project_id)
     run = _run(services, project, request.args.get("run"))
     found = _latest(services, project, run, is_current=False)
-    shown = report.full_report(services.store, project, run)
-    return jsonify({**shown, "analysis": analyses.summary(found) if found else None})
+    analysis = None
+    if found:
+        is_current = found.options.get("stamp") == _stamp(services, project, run)
+        analysis = {**analyses.summary(found), "is_current": is_current}
+    return jsonify({**report.full_report(services.store, project, run), "analysis": analysis})
 
 
 @blueprint.post("/projects/<project_id>/report")

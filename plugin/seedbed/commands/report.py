@@ -60,7 +60,9 @@ def report(
     if quick and picture:
         raise UserError("--quick leaves out the picture.", hint="Leave out --quick.")
     found = backend.report(project, run)
-    if not quick and found["funnel"]["n_attempts"]:
+    if quick:
+        found["analysis"] = None
+    elif found["funnel"]["n_attempts"]:
         found["analysis"] = _look(backend, project, run) or found["analysis"]
     if output or picture:
         _write(backend, found, output, picture, is_quiet=as_json)
@@ -119,6 +121,8 @@ def sections(report: Mapping[str, Any], n_examples: int, n_hardest: int) -> list
         *(of_finding(finding) for finding in result.get("findings", [])),
     ]
     problems = [str(problem) for problem in result.get("problems", [])]
+    if result and not analysis.get("is_current", True):
+        problems.append(f"The whole set was last looked at on {analysis['finished_at'][:16]} UTC.")
     if problems:
         found.append(Section("Not complete", warnings=problems))
     return [section for section in found if section is not None]
@@ -198,7 +202,7 @@ def _hardest(report: Mapping[str, Any], key: str, title: str, n: int) -> Section
         return None
     rows: list[tuple[Cell, ...]] = [
         (
-            f"task {row['task']}" if row["task"] else row["id"][:12] or "(no group)",
+            _source_name(row, is_group=key == "groups"),
             row["n_attempts"],
             row["n_survivors"],
             f"{row['worst']['stage']}: {_words(row['worst']['reason'])} ({row['worst']['n']})"
@@ -211,6 +215,12 @@ def _hardest(report: Mapping[str, Any], key: str, title: str, n: int) -> Section
     columns = [key.removesuffix("s"), "#attempts", "#survivors", "mostly lost to"]
     columns += ["text"] if key == "sources" else []
     return Section(f"{title} (of {report[key]['n']})", (), columns, rows) if rows else None
+
+
+def _source_name(row: Mapping[str, Any], *, is_group: bool) -> str:
+    if is_group:
+        return row["id"] or "(no group)"
+    return f"task {row['task']}" if row["task"] else str(row["id"][:12])
 
 
 def _window(report: Mapping[str, Any]) -> Section | None:

@@ -175,7 +175,7 @@ def _print_end(project: str, result: Mapping[str, Any], *, is_whole: bool) -> No
         f"from the sample, {applied['n_restored']} put back."
     )
     if applied["n_judged_meanwhile"]:
-        click.echo(f"{applied['n_judged_meanwhile']} were judged in the meantime, and stay.")
+        click.echo(f"Judged in the meantime, so these stay: {applied['n_judged_meanwhile']}.")
     if is_whole:
         click.echo(f"The project's recipe is now {result['recipe_hash']}; new runs use it.")
     click.echo(f"See where everything is: seedbed report {project}")
