@@ -21,7 +21,8 @@ from seedbed.recipe import Recipe, parse
 from seedbed.records import Candidate, Decision
 from seedbed_backend import judging, neighbours, publishing, redaction, screening, verdicts
 from seedbed_backend.audit import record
-from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
+from seedbed_backend.filters import Filter, Neighbours, Reference, ScreenContext, configure
+from seedbed_backend.filters.dedup import ListedNeighbours
 from seedbed_backend.outlook import SCREENING_KEYS
 from seedbed_backend.services import Services
 from seedbed_backend.store import (
@@ -163,6 +164,10 @@ def screen_run(
     kept: list[StoredCandidate] = []
     everything: list[StoredCandidate] = []
     pinned: list[Reference] = []
+    comparing = [s for s in stages if s.scope == "set"]
+    of_others = None
+    if others and any(stage.uses_neighbours for stage in comparing):
+        of_others = ListedNeighbours(others, services.encoder)
     waves: defaultdict[int, list[str]] = defaultdict(list)
     for batch in store.batches(run.id):
         waves[batch.wave].append(batch.id)
@@ -173,9 +178,8 @@ def screen_run(
         came_through = work.through([s for s in stages if s.scope == "candidate"], parsed)
         came_through = work.judged(came_through)
         pinned += _pinned_references(wave, came_through, recipe)
-        comparing = [s for s in stages if s.scope == "set"]
         own = [work.rival(s, {stage.name for stage in comparing}) for s in kept]
-        added = work.through(comparing, came_through, [*others, *own, *pinned], kept)
+        added = work.through(comparing, came_through, [*own, *pinned], of_others, kept)
         kept = [s for s in kept if s.candidate.id not in work.replaced] + added
     survivors = work.through([s for s in stages if s.scope == "final"], kept)
     return Screened(run, everything, before, work.outcomes(everything, survivors))
@@ -214,6 +218,7 @@ class _Work:
         stages: Sequence[Filter],
         candidates: Sequence[StoredCandidate],
         references: Sequence[Reference] = (),
+        of_others: Neighbours | None = None,
         before: Sequence[StoredCandidate] = (),
     ) -> list[StoredCandidate]:
         """Return those of the candidates that all stages keep; `before` are the run's earlier ones."""
@@ -226,6 +231,7 @@ class _Work:
             self.run.project_id,
             self.scores,
             references,
+            of_others,
             kept=[stored.candidate for stored in before],
         )
         for stored in candidates:

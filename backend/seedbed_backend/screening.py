@@ -148,7 +148,13 @@ def replacements(decisions: Sequence[Decision]) -> list[Decision]:
             filter=decision.filter,
             keep=False,
             reason="duplicate",
-            evidence={**given_way, "match": decision.candidate_id, "kind": "candidate"},
+            evidence={
+                "match": decision.candidate_id,
+                "kind": "candidate",
+                "similarity": given_way["similarity"],
+                "cosine": given_way["cosine"],
+                "text": given_way["by"],
+            },
         )
         for decision in decisions
         for given_way in decision.evidence.get("replaces", ())

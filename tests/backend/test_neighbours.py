@@ -278,6 +278,7 @@ def test_of_two_waves_the_better_one_stays_whichever_came_first(project):
     assert not said.keep
     assert (said.evidence["match"], said.evidence["kind"]) == ("strong", "candidate")
     assert said.evidence["similarity"] > 0.4
+    assert said.evidence["text"] == NEAR
     add_wave(services, run, {"late_and_weak": TEXT.upper()}, {"late_and_weak": 0.5})
     assert close(services, project_, run)["late_and_weak"] == ("dropped", "duplicate_of_kept")
 

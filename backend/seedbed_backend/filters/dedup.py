@@ -133,18 +133,20 @@ class _Wave:
             variant = self.variants[place]
             evidence["nearest"] = {**self._evidence(variant), "differs": variant.fact}
         if place in self.replaced:
-            evidence["replaces"] = [self._evidence(pair) for pair in self.replaced[place]]
+            own = _shown(self.texts[place].text)
+            evidence["replaces"] = [
+                {**self._evidence(pair), "by": own} for pair in self.replaced[place]
+            ]
         return self.options.keep(candidate, **evidence)
 
     def _evidence(self, pair: _Pair) -> dict[str, Any]:
         other = self.texts[pair.other]
-        is_short = len(other.text) <= _SHOWN
         return {
             "match": other.id,
             "kind": other.kind,
             "similarity": round(pair.similarity, 4),
             "cosine": pair.cosine,
-            "text": other.text if is_short else f"{other.text[:_SHOWN]}\u2026",
+            "text": _shown(other.text),
         }
 
     def _find(self, context: ScreenContext) -> None:
@@ -163,9 +165,10 @@ class _Wave:
             for match in found:
                 self._note(place, int(match.id), match.cosine)
         places: dict[tuple[str, str], int] = {}
-        for neighbours in (_Listed.of(context), context.neighbours):
-            if neighbours is None:
-                continue
+        known = [context.neighbours] if context.neighbours else []
+        if context.references:
+            known.append(ListedNeighbours(context.references, context.encoder))
+        for neighbours in known:
             for place, near in enumerate(neighbours.near(texts, vectors, codes, **limits)):
                 for reference, cosine in near:
                     key = (reference.kind, reference.id)
@@ -223,6 +226,10 @@ class _Wave:
         return changed_fact(own.text, other.text, is_same_content=is_same_content)
 
 
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}\u2026"
+
+
 def _first(pairs: Iterator[_Pair]) -> tuple[_Pair | None, _Pair | None]:
     """Return the first pair that is the same, or else the first that differs in a fact."""
     variant = None
@@ -233,8 +240,8 @@ def _first(pairs: Iterator[_Pair]) -> tuple[_Pair | None, _Pair | None]:
     return None, variant
 
 
-class _Listed:
-    """References that are there as a list, as neighbours."""
+class ListedNeighbours:
+    """References that are there as a list; they are encoded once, however often it is asked."""
 
     def __init__(self, references: Sequence[Reference], encoder: Encoder) -> None:
         from seedbed_backend.text_index import TextIndex
@@ -244,10 +251,6 @@ class _Listed:
         vectors = encoder.encode(texts)
         self.index = TextIndex(vectors.shape[1])
         self.index.add([str(place) for place in range(len(texts))], texts, vectors)
-
-    @staticmethod
-    def of(context: ScreenContext) -> _Listed | None:
-        return _Listed(context.references, context.encoder) if context.references else None
 
     def near(
         self,
