@@ -8,7 +8,7 @@ from seedbed import ingest
 from seedbed.first_recipe import first_recipe
 from seedbed.recipe import Recipe, parse
 
-TRANSACTIONS = Path(__file__).parents[1] / "demo" / "sources" / "transactions.csv"
+TRANSACTIONS = Path(__file__).parents[1] / "demo" / "records" / "transactions.csv"
 
 
 def bank_recipe(**settings) -> Recipe:
