@@ -70,6 +70,7 @@ def _read(
         judged.add(int(annotation["id"]))
         if services.store.save_verdict(verdict):
             changed.append(verdict.candidate_id)
+            services.store.reinstate(verdict.candidate_id)  # a re-screening had taken it back
     return judged, changed
 
 

@@ -9,7 +9,7 @@ import pytest
 from backend import grown
 from seedbed.errors import LabelStudioError, NotFoundError, RecipeError, UserError
 from seedbed.labeling import WITHDRAWN_DRAW
-from seedbed_backend import outlook, rescreen
+from seedbed_backend import outlook, rescreen, verdicts
 from seedbed_backend.filters.similarity import Similarity
 from seedbed_backend.store import Analysis
 
@@ -180,6 +180,21 @@ def test_a_verdict_given_while_it_is_withdrawn_counts(project):
         False,
     )
     assert server.stored[task]["data"]["draw"] < 1
+
+
+def test_a_verdict_on_a_withdrawn_task_brings_its_candidate_back(project):
+    services, _, _ = project
+    store = services.store
+    ask(services, STRICTER, apply=True)
+    late = next(s for s in store.candidates(run_id="run1") if s.is_withdrawn)
+    services.label_studio.judge(late.review_task, "accept")
+    verdicts.read_task(services, "p1", late.review_task)
+    found = store.candidate(late.candidate.id)
+    assert (found.state, found.stage, found.verdict.status) == ("survivor", "", "ACCEPTED")
+    assert store.funnel(run_id="run1").is_balanced
+    result = ask(services, {}, apply=True, name="a2")  # its task goes back to where it was
+    assert result["applied"]["n_restored"] == 1
+    assert services.label_studio.stored[late.review_task]["data"]["draw"] == late.draw
 
 
 def test_interrupted_it_goes_on_and_says_what_it_said_at_first(project):
