@@ -10,7 +10,7 @@ from backend import grown
 from filters.support import HashingEncoder
 from seedbed.recipe import parse
 from seedbed.records import Completion, Decision, SourceTask, Verdict
-from seedbed_backend import neighbours, screening
+from seedbed_backend import neighbours, rescreen, screening
 from seedbed_backend.filters import configure
 from seedbed_backend.store import Batch, Run, StateChange
 from seedbed_backend.text_index import TextIndex, encode
@@ -281,6 +281,23 @@ def test_of_two_waves_the_better_one_stays_whichever_came_first(project):
     assert said.evidence["text"] == NEAR
     add_wave(services, run, {"late_and_weak": TEXT.upper()}, {"late_and_weak": 0.5})
     assert close(services, project_, run)["late_and_weak"] == ("dropped", "duplicate_of_kept")
+
+
+def test_screening_again_replaces_as_the_waves_did(project):
+    services, project_, _ = project
+    run = a_late_run(services, project_, {"weak": TEXT})
+    services.store.save_decisions([Decision("weak", "similarity", True, score=0.4)])
+    close(services, project_, run)
+    add_wave(services, run, {"strong": NEAR}, {"strong": 0.9})
+    close(services, project_, run)
+    recipe = parse(project_.recipe)
+    others = neighbours.real_references(services.store, "p1", recipe.spec)
+    again = rescreen.screen_run(services, recipe, run, others)
+    found = {o.candidate_id: o for o in again.outcomes}
+    assert (found["weak"].state, found["weak"].stage) == ("dropped", "dedup")
+    assert found["strong"].state == "survivor"
+    assert list(found["weak"].decisions) == services.store.decisions("weak")
+    assert list(found["strong"].decisions)[:2] == services.store.decisions("strong")
 
 
 def test_waves_and_one_wave_keep_the_same(tmp_path):
