@@ -29,7 +29,9 @@ from seedbed_backend import judging
 from seedbed_backend.embeddings import SentenceEncoder
 from seedbed_backend.engine import open_engine
 from seedbed_backend.engine.base import Engine
+from seedbed_backend.entailment import EntailmentModel
 from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
+from seedbed_backend.filters.base import Entailment
 from seedbed_backend.text import sentences
 
 N_BOOTSTRAP = 1000
@@ -136,7 +138,10 @@ class Screen:
     """A technique's filters with their default settings, and the time that they took."""
 
     def __init__(
-        self, encoder: SentenceEncoder, entailment: Any = None, judge: Engine | None = None
+        self,
+        encoder: SentenceEncoder,
+        entailment: Entailment | None = None,
+        judge: Engine | None = None,
     ) -> None:
         self.encoder = encoder
         self.entailment = entailment
@@ -469,12 +474,17 @@ def demo_encoder() -> Path:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A GGUF that judges paraphrases and answers by the techniques' rubrics.",
 )
-def main(folder: Path, encoder: Path | None, judge: Path | None) -> None:
+@click.option(
+    "--nli",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with a sentence-transformers cross-encoder for natural language inference.",
+)
+def main(folder: Path, encoder: Path | None, judge: Path | None, nli: Path | None) -> None:
     """Print one table a task, the time, and the line RESULT."""
     local = SentenceEncoder(encoder or demo_encoder())
     local.encode(["loads the model, which is no part of the time"])
     engine = open_engine("llama_cpp", model_path=judge, context_length=4096) if judge else None
-    screen = Screen(local, judge=engine)
+    screen = Screen(local, EntailmentModel(nli) if nli else None, engine)
     console = Console(width=140)
     result: dict[str, float | None] = dict.fromkeys(FIGURES)
     for name, measure_task in TASKS.items():
