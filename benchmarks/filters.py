@@ -31,7 +31,7 @@ from seedbed_backend.engine import open_engine
 from seedbed_backend.engine.base import Engine
 from seedbed_backend.entailment import EntailmentModel
 from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
-from seedbed_backend.filters.base import Entailment
+from seedbed_backend.filters.base import Entailer
 from seedbed_backend.text import sentences
 
 N_BOOTSTRAP = 1000
@@ -140,7 +140,7 @@ class Screen:
     def __init__(
         self,
         encoder: SentenceEncoder,
-        entailment: Entailment | None = None,
+        entailment: Entailer | None = None,
         judge: Engine | None = None,
     ) -> None:
         self.encoder = encoder
