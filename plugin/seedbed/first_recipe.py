@@ -25,7 +25,7 @@ MAX_ROWS = 20_000
 MAX_LABELS = 100
 """A column with more distinct values than that is no class."""
 
-_DELIMITERS = ",;\t|"
+_DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)

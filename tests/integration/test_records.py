@@ -4,13 +4,16 @@ import pytest
 
 from records import bank_recipe, bank_sources
 from seedbed import labeling
+from seedbed.client import Client
+from seedbed.export import training_row
+from seedbed.recipe import parse
 from seedbed_backend import pipeline, publishing, runs
 from seedbed_backend.insights import ReportData, insights
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
 from seedbed_backend.store import Project
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 
 SHARES = {"fraud": 0.3, "salary": 0.2}
 
@@ -115,3 +118,24 @@ def test_the_first_wave_already_asks_by_the_shares(services, grown):
                 asked[groups[source_id]] += n
     assert asked["fraud"] in range(10, 15)  # 0.3 of 40
     assert asked["salary"] in range(6, 11)
+
+
+def test_a_project_of_records_is_made_filled_and_pulled(backend, server, label_studio):
+    plan = bank_recipe()
+    project = backend.save_project("it-records", plan.model_dump(mode="json"))
+    for side, is_review in (("source_project", False), ("review_project", True)):
+        config = server.label_config(project[side])
+        labeling.check_config(config, plan.spec, plan.labels, is_review=is_review)
+    rows = [{"fields": dict(s.fields), "provenance": {}} for s in bank_sources(plan)]
+    broken = {"fields": {**rows[0]["fields"], "date": "2025-02-30"}, "provenance": {}}
+    report = backend.import_rows("it-records", [*rows, broken])
+    assert report["n_new"] == len(rows)
+    assert "'date' is '2025-02-30', which is no date" in report["problems"][0]
+    assert backend.import_rows("it-records", rows)["n_new"] == 0
+    spec = parse(backend.project("it-records")["recipe"]).spec
+    with Client(label_studio.url, label_studio.api_key) as client:
+        real = list(client.real(project["source_project"], spec))
+    assert len(real) == len(rows)
+    row = training_row(real[0])
+    assert isinstance(row.record["amount"], float)
+    assert row.completion in plan.labels
