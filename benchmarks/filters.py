@@ -149,6 +149,13 @@ class Screen:
         self.seconds: dict[str, float] = {}
         self.n_candidates = 0
 
+    def warm_up(self) -> None:
+        """Load models and libraries, which is no part of the time."""
+        nothing = Candidate("warm-up", SourceTask.of({"original": "Nothing."}), {"paraphrase": ""})
+        self.encoder.encode(["Nothing."])
+        self.run("paraphrase", [nothing])
+        self.seconds, self.n_candidates = {}, 0
+
     def context(self, technique: str, references: Sequence[Reference] = ()) -> ScreenContext:
         """Return what the filters may look at."""
         more = {"entailment": self.entailment} if self.entailment else {}
@@ -482,9 +489,9 @@ def demo_encoder() -> Path:
 def main(folder: Path, encoder: Path | None, judge: Path | None, nli: Path | None) -> None:
     """Print one table a task, the time, and the line RESULT."""
     local = SentenceEncoder(encoder or demo_encoder())
-    local.encode(["loads the model, which is no part of the time"])
     engine = open_engine("llama_cpp", model_path=judge, context_length=4096) if judge else None
     screen = Screen(local, EntailmentModel(nli) if nli else None, engine)
+    screen.warm_up()
     console = Console(width=140)
     result: dict[str, float | None] = dict.fromkeys(FIGURES)
     for name, measure_task in TASKS.items():
