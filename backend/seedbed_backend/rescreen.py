@@ -149,17 +149,22 @@ class Screened:
 
 
 def screen_run(
-    services: Services, recipe: Recipe, run: Run, others: Sequence[Reference]
+    services: Services,
+    recipe: Recipe,
+    run: Run,
+    others: Sequence[Reference],
+    *,
+    is_fresh: bool = False,
 ) -> Screened:
     """Pass a run's candidates through the recipe's filters as its waves did, without writing.
 
     `others` is what of other runs must not be repeated. A filter whose options are as they were is
-    not run again where its decision depends on nothing else.
+    not run again where its decision depends on nothing else, unless `is_fresh`.
     """
     store = services.store
     before = store.decisions_of_run(run.id)
     stages = configure(recipe)
-    known = _unchanged(store, recipe, run, stages)
+    known = frozenset[str]() if is_fresh else _unchanged(store, recipe, run, stages)
     work = _Work(services, recipe, run, before, known)
     kept: list[StoredCandidate] = []
     everything: list[StoredCandidate] = []
@@ -370,7 +375,8 @@ def perform(services: Services, analysis: Analysis) -> dict[str, Any]:
         others = _other_references(store, project, recipe, {run.id for run in runs})
         found: list[Screened] = []
         for run in runs:
-            screened = screen_run(services, recipe, run, others)
+            is_fresh = bool(options.get("fresh"))
+            screened = screen_run(services, recipe, run, others, is_fresh=is_fresh)
             others += _survivors_as_references(screened, recipe)
             found.append(screened)
         result = dict(analysis.result or {}) or describe(found, left_out, recipe)

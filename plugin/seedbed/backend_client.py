@@ -125,9 +125,11 @@ class BackendClient:
         recipe: Mapping[str, Any] | None = None,
         run: str | None = None,
         apply: bool = False,
+        fresh: bool = False,
     ) -> dict[str, Any]:
         """Start a re-screening with changes to the recipe, or with the settings of another one."""
         body = {"changes": dict(changes or {}), "run": run, "apply": apply}
+        body["fresh"] = fresh
         if recipe is not None:
             body["recipe"] = dict(recipe)
         return self._call("POST", f"projects/{_quoted(project)}/rescreen", body)

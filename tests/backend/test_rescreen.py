@@ -24,10 +24,11 @@ def project(tmp_path):
     services.store.close()
 
 
-def ask(services, changes, *, apply=False, run=None, name="a1"):
+def ask(services, changes, *, apply=False, run=None, fresh=False, name="a1"):
     store = services.store
     recipe = rescreen.new_recipe(store.project("p1"), changes)
     options = {"recipe": recipe.model_dump(mode="json"), "apply": apply, "run": run}
+    options["fresh"] = fresh
     store.add_analysis(Analysis(name, "p1", "rescreen", options))
     return rescreen.perform(services, store.analysis(name))
 
@@ -261,6 +262,8 @@ def test_a_filter_that_is_as_it_was_is_not_run_again(project, monkeypatch):
     assert not seen
     ask(services, STRICTER, name="a2")
     assert len(seen) == 60
+    ask(services, {"keep_fraction": 0.5}, fresh=True, name="a3")
+    assert len(seen) == 120
 
 
 def test_a_learned_minimum_follows_the_scores_of_the_filter_that_changed(project):

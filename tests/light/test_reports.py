@@ -150,9 +150,9 @@ def test_for_programs_everything_is_json(ask):
 def test_a_re_screening_says_what_would_change_and_that_nothing_did(ask):
     server = Server()
     done = ask(server, "rescreen", "p", "--set", "keep_fraction=0.5", "--run", "abc")
-    assert server.asked == [
-        {"changes": {"keep_fraction": 0.5}, "recipe": None, "run": "abc", "apply": False}
-    ]
+    [asked] = server.asked
+    assert (asked["changes"], asked["recipe"]) == ({"keep_fraction": 0.5}, None)
+    assert (asked["run"], asked["apply"], asked["fresh"]) == ("abc", False, False)
     said = done.output
     assert "39: 39 minimum_scores: score below minimum." in said
     assert "People had judged some of them: 3 accepted, 9 rejected." in said

@@ -72,7 +72,7 @@ def show_candidate(candidate_id: str) -> Response:
 
 @blueprint.post("/projects/<project_id>/rescreen")
 def screen_again(project_id: str) -> Response:
-    """Screen again: {"changes": {} or "recipe": {}, "run": null, "apply": false}."""
+    """Screen again: {"changes": {} or "recipe": {}, "run": null, "apply", "fresh": false}."""
     services, body = get_services(), _body()
     store = services.store
     project = store.project(project_id)
@@ -89,6 +89,7 @@ def screen_again(project_id: str) -> Response:
         "recipe": recipe.model_dump(mode="json"),
         "run": run.id if run else None,
         "apply": body.get("apply") is True,
+        "fresh": body.get("fresh") is True,
         "left": left,
     }
     return _started(services, analyses.start(services, project, "rescreen", options))

@@ -34,6 +34,9 @@ N_EXAMPLES = 5
     help="Take the screening settings of this recipe file.",
 )
 @click.option("--apply", "is_applied", is_flag=True, help="Make the changes; else only show them.")
+@click.option(
+    "--fresh", is_flag=True, help="Run every filter again, also those that are as they were."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def rescreen(
     project: str,
@@ -41,6 +44,7 @@ def rescreen(
     settings: tuple[str, ...],
     recipe_file: Path | None,
     is_applied: bool,
+    fresh: bool,
     as_json: bool,
 ) -> None:
     """Screen what PROJECT has generated again, with other settings; nothing is generated anew.
@@ -59,7 +63,12 @@ def rescreen(
 
         recipe = recipes.load(recipe_file).model_dump(mode="json")
     started = backend.start_rescreen(
-        project, changes=read_settings(settings), recipe=recipe, run=run, apply=is_applied
+        project,
+        changes=read_settings(settings),
+        recipe=recipe,
+        run=run,
+        apply=is_applied,
+        fresh=fresh,
     )
     found = wait_for_analysis(backend, started, "screening again")
     if as_json:
