@@ -179,7 +179,9 @@ def _score(
 def _shown(found: Sequence[Threshold], best: Threshold | None) -> list[Threshold]:
     """Choose a few that divide the yield evenly, and the best one."""
     wanted = [1 - place / N_SHOWN for place in range(N_SHOWN)]
-    chosen = {min(found, key=lambda t: (abs(t.kept_fraction - share), t.threshold)) for share in wanted}
+    chosen = {
+        min(found, key=lambda t: (abs(t.kept_fraction - share), t.threshold)) for share in wanted
+    }
     return sorted(chosen | ({best} if best else set()), key=lambda t: t.threshold)
 
 
