@@ -143,3 +143,17 @@ def test_a_technique_without_labels_is_refused():
     options = {"fields": ["answer"], "source_field": "passage"}
     with pytest.raises(RecipeError, match="the sources of qa have no label"):
         configure(Recipe(technique="qa", filters={"label_neighbours": options}))
+
+
+def test_keeps_what_is_nearest_to_an_example_of_its_label():
+    # One payment clause says nearly the same; the topic around it is liability.
+    known = [
+        *sources(labels=("term", "data", "liability")),
+        *sources(n=8, labels=("payment",)),
+        SourceTask.of({"original": "liability clause 8 0", "label": "payment"}),
+    ]
+    text = "a liability clause 8 0"
+    [nearest] = decide(text, known[30], known).evidence["neighbours"][:1]
+    assert nearest["label"] == "payment"
+    assert decide(text, known[30], known).keep
+    assert not decide("a liability clause 3", known[30], known).keep

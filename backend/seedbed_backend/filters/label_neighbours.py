@@ -31,10 +31,10 @@ class LabelNeighbours(Filter):
     that is empty, that of its source. A label with n sources is judged by at most 2n - 1
     neighbours, so that a rare one can win.
 
-    Dropped is a label with less than `min_share` of the votes and less than another one has. Not so
-    where the source itself, with the same label, stands as much among strangers, or where labels do
-    not lie together at all: `min_reliability` of the label's own sources must stand the same test
-    (up to 50 are tried). The evidence names the neighbours, the vote and the reliability. The score
+    Dropped is a label with less than `min_share` of the votes and less than another one has, which
+    the very nearest does not share. Not so where the source itself, with the same label, stands as
+    much among strangers, or where labels do not lie together at all: `min_reliability` of the
+    label's own sources must stand the same test (up to 50 are tried). The evidence names the neighbours, the vote and the reliability. The score
     is the label's share; none, and no drop, with fewer than `min_labelled` sources or
     `min_of_label` of that label.
     """
@@ -153,8 +153,10 @@ class _Vote:
     neighbours: list[dict[str, object]]
 
     def is_lost(self, min_share: float) -> bool:
-        """Tell whether the label has less than `min_share` and less than another one."""
+        """Tell whether the label has less than `min_share`, less than another, and not the nearest."""
         share = self.shares.get(self.label, 0.0)
+        if self.neighbours and self.neighbours[0]["label"] == self.label:
+            return False
         return share < min_share and share < max(self.shares.values(), default=0.0)
 
 

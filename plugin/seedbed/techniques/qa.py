@@ -37,7 +37,9 @@ Answer as JSON: {"quote": "...", "question": "...", "answer": "..."}""",
     filters={
         "heuristics": {"fields": ["question", "answer"], "source_field": "passage"},
         "privacy": {},
-        "memorization": {},
+        # Not the quote, which is no part of a training row: one from elsewhere is no evidence, and
+        # grounding finds the passage itself.
+        "memorization": {"fields": ["question", "answer"]},
         "question_form": {
             "question_field": "question",
             "answer_field": "answer",
