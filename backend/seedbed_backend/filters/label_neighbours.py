@@ -34,9 +34,9 @@ class LabelNeighbours(Filter):
     Dropped is a label with less than `min_share` of the votes and less than another one has, which
     the very nearest does not share. Not so where the source itself, with the same label, stands as
     much among strangers, or where labels do not lie together at all: `min_reliability` of the
-    label's own sources must stand the same test (up to 50 are tried). The evidence names the neighbours, the vote and the reliability. The score
-    is the label's share; none, and no drop, with fewer than `min_labelled` sources or
-    `min_of_label` of that label.
+    label's own sources must stand the same test (up to 50 are tried). The evidence names the
+    neighbours, the vote and the reliability. The score is the label's share; none, and no drop,
+    with fewer than `min_labelled` sources or `min_of_label` of that label.
     """
 
     name = "label_neighbours"
