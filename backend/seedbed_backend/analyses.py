@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.errors import NotFoundError
+from seedbed.errors import NotFoundError, ServiceError
 from seedbed.records import content_id
 from seedbed_backend import findings, queues, rescreen, seeds
 from seedbed_backend.services import Services
@@ -92,6 +92,15 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "created_at": analysis.created_at,
         "finished_at": analysis.finished_at,
     }
+
+
+def started(services: Services, analysis: Analysis) -> dict[str, Any]:
+    """Describe an analysis to who waits for it, with the filter workers that could do it."""
+    try:
+        n_workers = services.queues.count_workers(queues.FILTER)
+    except ServiceError:
+        n_workers = 0
+    return {**summary(analysis), "n_workers": n_workers}
 
 
 def require_picture(analysis: Analysis) -> str:

@@ -37,7 +37,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
     death_penalty_class = TimerDeathPenalty
 
 
-@click.command()
+@click.command(short_help="start one more worker: generate, filter or judge")
 @click.argument("role", type=click.Choice(sorted(ROLES)))
 @click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
 @click.option(

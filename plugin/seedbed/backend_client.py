@@ -84,12 +84,8 @@ class BackendClient:
         return self._call("GET", f"trials/{_quoted(run)}")
 
     def start_seeds(self, project: str, n: int) -> dict[str, Any]:
-        """Start a selection of `n` seeds from the project's sources."""
+        """Let a filter worker select `n` seeds from the project's sources; return the analysis."""
         return self._call("POST", f"projects/{_quoted(project)}/seeds", {"n": n})
-
-    def seeds(self, project: str, selection: str) -> dict[str, Any]:
-        """Describe a selection of seeds; `result` is there once its `state` is done."""
-        return self._call("GET", f"projects/{_quoted(project)}/seeds/{_quoted(selection)}")
 
     def techniques(self) -> list[dict[str, Any]]:
         """Return the funnel of every technique, over all projects."""
@@ -128,8 +124,7 @@ class BackendClient:
         fresh: bool = False,
     ) -> dict[str, Any]:
         """Start a re-screening with changes to the recipe, or with the settings of another one."""
-        body = {"changes": dict(changes or {}), "run": run, "apply": apply}
-        body["fresh"] = fresh
+        body = {"changes": dict(changes or {}), "run": run, "apply": apply, "fresh": fresh}
         if recipe is not None:
             body["recipe"] = dict(recipe)
         return self._call("POST", f"projects/{_quoted(project)}/rescreen", body)

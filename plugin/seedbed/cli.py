@@ -14,8 +14,8 @@ import click
 
 from seedbed import __version__
 from seedbed.commands import commands
+from seedbed.commands.common import POLL_SECONDS, output_option, say_left_out
 from seedbed.commands.common import backend as connect
-from seedbed.commands.common import output_option
 from seedbed.display import (
     expected_attempts,
     print_derived,
@@ -30,8 +30,13 @@ from seedbed.errors import SeedbedError, ServiceError, UserError
 if TYPE_CHECKING:
     from seedbed.recipe import Recipe
 
-POLL_SECONDS = 0.5
 FINAL_STATES = ("done", "short", "failed")
+
+USUAL_ORDER = (
+    *("init", "import", "seeds", "prompt", "plan", "generate", "status", "report", "explain"),
+    *("rescreen", "sync", "calibrate", "pull", "merge", "export"),
+)
+"""The commands of a project, as `seedbed --help` lists them; the others stand below."""
 
 
 class SeedbedGroup(click.Group):
@@ -42,8 +47,25 @@ class SeedbedGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List built-in and installed commands."""
-        return sorted({*super().list_commands(ctx), *_installed_commands()})
+        """List the commands of a project in their usual order, then all others."""
+        others = {*super().list_commands(ctx), *_installed_commands()} - set(USUAL_ORDER)
+        return [*USUAL_ORDER, *sorted(others)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in two lists: those of a project, and those of the machine."""
+        names = self.list_commands(ctx)
+        n = len(USUAL_ORDER)
+        for title, part in (
+            ("A project, in the usual order", names[:n]),
+            ("The machine", names[n:]),
+        ):
+            found = [(name, self.get_command(ctx, name)) for name in part]
+            width = formatter.width - 6 - max(map(len, names))
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, c.get_short_help_str(width)) for name, c in found if c is not None],
+                    col_max=max(map(len, names)),
+                )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Find a command; one whose package lacks its dependencies says what to install."""
@@ -85,21 +107,11 @@ def _unavailable(name: str, module: str) -> click.Command:
 def main() -> None:
     """Grow fine-tuning data inside Label Studio, with local models only.
 
-    \b
-    The usual order:
-      seedbed init      make a project for a technique
-      seedbed import    bring in examples or documents
-      seedbed plan      see what a run would take
-      seedbed generate  grow candidates; they are filtered and put before people
-      seedbed status    see how far it is and why candidates were dropped
-      seedbed report    see what was dropped, by example, and what the set is like
-      seedbed pull      get what people approved
-      seedbed merge     mix it with real data
-      seedbed export    write it as your trainer reads it
-    """  # noqa: D301 - click reads the \\b as "leave these lines as they are"
+    `seedbed COMMAND --help` says more about each.
+    """
 
 
-@main.command()
+@main.command(short_help="make a project for a technique")
 @click.argument("name")
 @click.option(
     "--recipe",
@@ -164,7 +176,7 @@ def init(
     click.echo(f"Next: seedbed import {project['id']} {seeds or 'FILE …'}")
 
 
-@main.command("import")
+@main.command("import", short_help="bring in examples or documents")
 @click.argument("project")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
@@ -215,7 +227,7 @@ def import_(
     click.echo(f"Next: seedbed generate {project} -n 100")
 
 
-@main.command()
+@main.command(short_help="grow candidates, filter them, put them before people")
 @click.argument("project")
 @click.option("-n", "--target", type=int, help="How many examples should survive the filters.")
 @click.option("--resume", "run", metavar="RUN", help="Take up this failed or interrupted run.")
@@ -231,7 +243,7 @@ def generate(project: str, target: int | None, run: str | None, no_wait: bool) -
         started = backend.resume_run(run)
     elif target:
         started = backend.start_run(project, target)
-        _say_left_out(started)
+        say_left_out(started)
     else:
         raise UserError("Nothing says how many examples you want.", hint="Give -n 100.")
     click.echo(f"Run {started['id']} has started.")
@@ -251,7 +263,7 @@ def generate(project: str, target: int | None, run: str | None, no_wait: bool) -
     click.echo(f"Review them: {backend.project(project)['review_url']}")
 
 
-@main.command()
+@main.command(short_help="see what a run would take")
 @click.argument("project")
 @click.option(
     "-n", "--target", type=int, required=True, help="How many examples should survive the filters."
@@ -275,12 +287,12 @@ def plan(project: str, target: int, warm_up: bool) -> None:
             click.echo("\nThe warm-up goes on; the next run begins with it.")
             sys.exit(130)
     found = backend.plan(project, target)
-    _say_left_out(found)
+    say_left_out(found)
     print_plan(project, found)
     click.echo(f"Start it: seedbed generate {project} -n {target}")
 
 
-@main.group()
+@main.group(short_help="try prompts before a run (prompt try)")
 def prompt() -> None:
     """Work on prompts before a run is started with them."""
 
@@ -306,7 +318,7 @@ def try_(project: str, files: tuple[Path, ...], sources: int, as_json: bool) -> 
 
     backend = connect()
     started = backend.start_trials(project, [load_prompt(file) for file in files], sources)
-    _say_left_out(started)
+    say_left_out(started)
     try:
         # The bar belongs to a person: it would stand between a program and its JSON.
         for run_id in started["trials"]:
@@ -320,7 +332,7 @@ def try_(project: str, files: tuple[Path, ...], sources: int, as_json: bool) -> 
         print_trials(trials)
 
 
-@main.command()
+@main.command(short_help="see how far it is, and where attempts ended")
 @click.argument("project", required=False)
 def status(project: str | None) -> None:
     """Show how far PROJECT is: runs, what was dropped and why, verdicts. Without it, all projects."""
@@ -335,7 +347,7 @@ def status(project: str | None) -> None:
         print_project(summary)
 
 
-@main.command()
+@main.command(short_help="read all verdicts from Label Studio now")
 @click.argument("project")
 def sync(project: str) -> None:
     """Read all verdicts of PROJECT from Label Studio now, in case a message was lost."""
@@ -346,7 +358,7 @@ def sync(project: str) -> None:
     )
 
 
-@main.command()
+@main.command(short_help="get what people approved")
 @click.argument("project")
 @output_option
 @click.option("--real", is_flag=True, help="Get the real sources instead, as examples.")
@@ -379,7 +391,7 @@ def pull(project: str, output: Path, real: bool) -> None:
         click.echo(f"Nobody has accepted any yet: {summary['review_url']}")
 
 
-@main.command()
+@main.command(short_help="mix it with real data")
 @click.option(
     "--real",
     required=True,
@@ -434,7 +446,7 @@ def merge(
     click.echo(str(merged.report))
 
 
-@main.command()
+@main.command(short_help="write it as your trainer reads it")
 @click.argument("examples", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--format",
@@ -452,7 +464,7 @@ def export(examples: Path, format_name: str, output: Path) -> None:
     click.echo(f"{n} rows written to {output} as {format_name}.")
 
 
-@main.command()
+@main.command(short_help="check every moving part, and say what to do")
 def doctor() -> None:
     """Check every moving part, and say what to do about each one that is not well."""
     from seedbed.settings import Settings
@@ -547,11 +559,6 @@ def _finished(run: dict[str, Any], what: str) -> dict[str, Any]:
     if run["state"] == "failed":
         raise ServiceError(f"The {what} failed: {run['error']}", hint="Mend it, and try again.")
     return run
-
-
-def _say_left_out(answer: Mapping[str, Any]) -> None:
-    for problem in answer.get("source_problems", []):
-        click.secho(f"left out: {problem}", fg="yellow", err=True)
 
 
 def _check_label_studio(url: str, api_key: str) -> dict[str, Any]:

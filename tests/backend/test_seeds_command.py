@@ -15,6 +15,7 @@ from seedbed.commands import seeds as command
 from seedbed.errors import SeedbedError, UserError
 from seedbed.recipe import parse
 from seedbed_backend import analyses, jobs
+from seedbed_backend.routes import reports
 from seedbed_backend.routes import seeds as routes
 from seedbed_backend.store import Project, Store
 
@@ -29,13 +30,20 @@ class Services:
         self.store, self.encoder = Store.open(url), HashingEncoder()
         self.store.migrate()
         self.queues = self.label_studio = self
+        self.n_workers = 1
 
     def enqueue(self, queue, job, *ids, **_):
         assert (queue, job) == ("filter", "analyse")
+        if not self.n_workers:
+            return
         try:
             analyses.perform(self, *ids)
         except SeedbedError as exc:  # as `jobs.analyse` does
             analyses.fail(self, *ids, str(exc))
+
+    def count_workers(self, queue):
+        assert queue == "filter"
+        return self.n_workers
 
     def tasks(self, project):
         return [
@@ -61,7 +69,8 @@ def services(tmp_path):
 def backend(services):
     app = Flask("test")
     app.extensions["seedbed"] = services
-    app.register_blueprint(routes.blueprint, url_prefix="/api")
+    for blueprint in (reports.blueprint, routes.blueprint):
+        app.register_blueprint(blueprint, url_prefix="/api")
     app.register_error_handler(
         SeedbedError, lambda exc: ({"error": exc.message, "hint": exc.hint}, exc.http_status)
     )
@@ -133,10 +142,11 @@ def test_an_unknown_project_is_named(backend):
         backend.start_seeds("nope", 4)
 
 
-def test_a_selection_of_another_project_is_not_shown(backend):
-    started = backend.start_seeds("tickets", 4)
-    with pytest.raises(UserError, match="no selection"):
-        backend.seeds("other", started["id"])
+def test_without_a_filter_worker_it_says_so_instead_of_waiting(seedbed, services):
+    services.n_workers = 0
+    done = seedbed("tickets")
+    assert done.exit_code != 0
+    assert "No filter worker is running" in str(done.exception)
 
 
 def test_without_sources_it_says_what_to_do(seedbed, services):

@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from seedbed.errors import NotFoundError, ServiceError, UserError
-from seedbed_backend import analyses, calibrate, explain, findings, queues, report, rescreen
+from seedbed.errors import NotFoundError, UserError
+from seedbed_backend import analyses, calibrate, explain, findings, report, rescreen
 from seedbed_backend.app import get_services
 from seedbed_backend.services import Services
 from seedbed_backend.store import Analysis, AnalysisKind, Project, Run
@@ -48,7 +48,7 @@ def find(project_id: str) -> Response:
         found = analyses.start(
             services, project, "report", {"run": run.id if run else None, "stamp": stamp}
         )
-    return _started(services, found)
+    return jsonify(analyses.started(services, found))
 
 
 @blueprint.get("/analyses/<analysis_id>")
@@ -92,7 +92,8 @@ def screen_again(project_id: str) -> Response:
         "fresh": body.get("fresh") is True,
         "left": left,
     }
-    return _started(services, analyses.start(services, project, "rescreen", options))
+    started = analyses.start(services, project, "rescreen", options)
+    return jsonify(analyses.started(services, started))
 
 
 @blueprint.post("/projects/<project_id>/calibrate")
@@ -104,14 +105,6 @@ def calibrate_project(project_id: str) -> Response:
         raise UserError(f"target must be a share from 0.5 to below 1, not {target!r}.")
     project = services.store.project(project_id)
     return jsonify(calibrate.calibrate(services.store, project, float(target)))
-
-
-def _started(services: Services, analysis: Analysis) -> Response:
-    try:
-        n_workers = services.queues.count_workers(queues.FILTER)
-    except ServiceError:
-        n_workers = 0
-    return jsonify({**analyses.summary(analysis), "n_workers": n_workers})
 
 
 def _latest(

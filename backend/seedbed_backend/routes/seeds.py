@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from seedbed.errors import NotFoundError, UserError
+from seedbed.errors import UserError
 from seedbed_backend import analyses, projects
 from seedbed_backend.app import get_services
 from seedbed_backend.seeds import MAX_SEEDS, N_SEEDS
@@ -23,13 +23,4 @@ def select_seeds(project_id: str) -> Response:
     project = services.store.project(project_id)
     collected = projects.collect_sources(services, project)
     started = analyses.start(services, project, "seeds", {"n": n})
-    return jsonify({**analyses.summary(started), "source_problems": collected.problems})
-
-
-@blueprint.get("/projects/<project_id>/seeds/<analysis_id>")
-def show_seeds(project_id: str, analysis_id: str) -> Response:
-    """Show a selection: its state, and its result once it is done."""
-    analysis = get_services().store.analysis(analysis_id)
-    if (analysis.kind, analysis.project_id) != ("seeds", project_id):
-        raise NotFoundError(f"The project {project_id} has no selection {analysis_id!r}.")
-    return jsonify(analyses.summary(analysis))
+    return jsonify({**analyses.started(services, started), "source_problems": collected.problems})

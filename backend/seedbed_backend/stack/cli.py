@@ -124,7 +124,7 @@ def stack_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command()
+@click.command(short_help="start everything on this machine")
 @stack_options
 def up(**options: Any) -> None:
     """Start Redis, Label Studio, Seedbed's server and its workers; stop them with Ctrl-C."""

@@ -7,7 +7,7 @@ import click
 from seedbed_backend.store.store import Store
 
 
-@click.group()
+@click.group(short_help="create, upgrade or check the store")
 def db() -> None:
     """Look after the store."""
 

@@ -1,4 +1,4 @@
-"""Commands of `seedbed` beside those of the usual order: a module each, found by its `COMMANDS`."""
+"""Commands of `seedbed` that need more than a screen of code: a module each, found by `COMMANDS`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from seedbed.errors import ServiceError
 from seedbed.sections import Section, show
 
 
-@click.command()
+@click.command(short_help="see what the verdicts teach about thresholds")
 @click.argument("project")
 @click.option(
     "--target",

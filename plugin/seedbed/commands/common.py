@@ -1,4 +1,4 @@
-"""What commands share: the server's address and password, waiting for it, where a result is written."""
+"""What commands share: the server, waiting for it, what it left out, where a result is written."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ def wait_for_analysis(
     return found
 
 
+def say_left_out(answer: Mapping[str, Any]) -> None:
+    """Name the sources that the server left out."""
+    for problem in answer.get("source_problems", []):
+        click.secho(f"left out: {problem}", fg="yellow", err=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file so that an older one is replaced once the new one is complete."""
     from seedbed.errors import UserError
@@ -67,4 +73,6 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as exc:
-        raise UserError(f"Cannot write {path}: {exc.strerror}.") from exc
+        raise UserError(
+            f"Cannot write {path}: {exc.strerror}.", hint="Check the folder and its free space."
+        ) from exc

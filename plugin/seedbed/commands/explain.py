@@ -11,7 +11,7 @@ import click
 from seedbed.commands.common import backend as connect
 
 
-@click.command()
+@click.command(short_help="see everything about one candidate")
 @click.argument("candidate")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def explain(candidate: str, as_json: bool) -> None:

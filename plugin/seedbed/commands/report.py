@@ -22,7 +22,7 @@ N_HARDEST_ON_SCREEN = 5
 FORMATS = (".md", ".html")
 
 
-@click.command()
+@click.command(short_help="see what was dropped and why, and what the set is like")
 @click.argument("project", required=False)
 @click.option("--run", help="Only this run (the beginning of its id will do).")
 @click.option("--quick", is_flag=True, help="Only the counts, without a look at the whole set.")

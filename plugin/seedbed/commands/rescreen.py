@@ -17,7 +17,7 @@ from seedbed.sections import Section, show
 N_EXAMPLES = 5
 
 
-@click.command()
+@click.command(short_help="screen again with other settings; nothing is generated")
 @click.argument("project")
 @click.option("--run", help="Only this run (the beginning of its id will do).")
 @click.option(

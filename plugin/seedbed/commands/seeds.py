@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from seedbed.commands.common import backend as connect
-from seedbed.errors import ServiceError
-
-if TYPE_CHECKING:
-    from seedbed.backend_client import BackendClient
-
-POLL_SECONDS = 0.5
+from seedbed.commands.common import say_left_out, wait_for_analysis
 
 _N_SHOWN = 10
 
 
-@click.command()
+@click.command(short_help="select the sources that stand for all")
 @click.argument("project")
 @click.option("--select", "n", default=40, show_default=True, help="How many seeds to select.")
 @click.option(
@@ -40,9 +34,8 @@ def seeds(project: str, n: int, output: Path | None, as_json: bool) -> None:
     """
     backend = connect()
     started = backend.start_seeds(project, n)
-    for problem in started.get("source_problems", []):
-        click.secho(f"left out: {problem}", fg="yellow", err=True)
-    report = _wait(backend, project, started["id"])
+    say_left_out(started)
+    report = wait_for_analysis(backend, started, "selecting seeds")["result"]
     if output:
         from seedbed.export import write_jsonl
 
@@ -54,18 +47,6 @@ def seeds(project: str, n: int, output: Path | None, as_json: bool) -> None:
     if output:
         click.echo(f"\n{len(report['seeds'])} seeds written to {output}.")
         click.echo(f"Next: seedbed import NEW-PROJECT {output}")
-
-
-def _wait(backend: BackendClient, project: str, selection: str) -> dict[str, Any]:
-    """Wait for a selection. Raises ServiceError with its reason where it failed."""
-    while True:
-        found = backend.seeds(project, selection)
-        if found["state"] == "failed":
-            raise ServiceError(f"The selection failed: {found['error']}")
-        if found["state"] == "done":
-            result: dict[str, Any] = found["result"]
-            return result
-        time.sleep(POLL_SECONDS)
 
 
 def print_seeds(report: Mapping[str, Any]) -> None:
