@@ -27,12 +27,14 @@ from seedbed_backend.store import Store, StoredCandidate
 NAME = "judge"
 """The stage under which the judge's decisions are kept, beside those of the filters."""
 
+NOT_JUDGED = "not_judged"
+
 REASONS = (
     "judged_<criterion>",
     "judge_below_minimum",
     "judged_preference",
     "no_clear_preference",
-    "not_judged",
+    NOT_JUDGED,
 )
 """Every reason that the judge can give. `judged_preference`: the wrong side of a pair is better.
 `not_judged` comes from a re-screening alone, which asks no model: see `decide_again`."""
@@ -278,8 +280,8 @@ def decide_again(
     What it never saw is dropped (`not_judged`): it cannot be trusted like what it approved. Where
     it was asked and gave no usable answer, the candidate stays kept.
     """
-    if said is None:
-        return Decision(candidate_id, NAME, False, "not_judged")
+    if said is None or said.reason == NOT_JUDGED:
+        return Decision(candidate_id, NAME, False, NOT_JUDGED)
     if "no_verdict" in said.evidence:
         return said
     grades = {name: said.evidence[name] for name in criteria}

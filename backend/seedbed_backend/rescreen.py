@@ -211,6 +211,9 @@ class _Work:
         self.scores: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self.quality: dict[str, float | None] = {}
         self.replaced: set[str] = set()
+        # Also what it said before an earlier re-screening, which may not have come to the judge.
+        ever = services.store.decisions_ever(run.id, judging.NAME) if recipe.judge.enabled else []
+        self.grades = {d.candidate_id: d for d in ever if d.reason != judging.NOT_JUDGED}
 
     def rival(self, stored: StoredCandidate, set_filters: Collection[str]) -> Reference:
         """Return a candidate of an earlier wave as what new ones must not repeat, or must beat."""
@@ -268,12 +271,11 @@ class _Work:
         """Return those that the judge's grades keep, under the recipe's settings."""
         if not self.recipe.judge.enabled:
             return list(candidates)
-        said = self.before[judging.NAME]
         kept = []
         for stored in candidates:
             id_ = stored.candidate.id
             decision = judging.decide_again(
-                id_, said.get(id_), self.recipe.criteria, self.recipe.judge
+                id_, self.grades.get(id_), self.recipe.criteria, self.recipe.judge
             )
             self.said[id_].append(decision)
             if decision.score is not None:
@@ -518,7 +520,7 @@ def describe(found: Sequence[Screened], left_out: Sequence[str], recipe: Recipe)
         "newly_dropped": _moved(newly_dropped, recipe, by=lambda s, o: (o.stage, o.reason)),
         "dropped_elsewhere": _moved(elsewhere, recipe, by=lambda s, o: (o.stage, o.reason)),
         "kept_by_verdict": _moved(pinned, recipe, by=lambda s, o: _drop_of(o)),
-        "n_not_judged": sum(o.reason == "not_judged" for o in outcomes.values()),
+        "n_not_judged": sum(o.reason == judging.NOT_JUDGED for o in outcomes.values()),
         "n_to_publish": sum(s.review_task is None for s, _ in newly_kept),
         "n_to_withdraw": sum(s.review_task is not None for s, _ in newly_dropped),
         "applied": None,

@@ -14,6 +14,7 @@ from seedbed.errors import LabelStudioError, NotFoundError
 from seedbed.recipe import parse
 from seedbed.records import Completion, SourceTask, content_id
 from seedbed_backend import pipeline
+from seedbed_backend.engine import open_engine
 from seedbed_backend.settings import Settings
 from seedbed_backend.store import Batch, Project, Run, Store
 
@@ -96,7 +97,9 @@ class GrownServices:
     def __init__(self, store: Store, xml: str) -> None:
         self.store, self.encoder, self.entailment = store, HashingEncoder(), None
         home = Path(store.url.removeprefix("sqlite:///")).parent
-        self.settings = Settings.from_environment({"SEEDBED_HOME": str(home)})
+        environment = {"SEEDBED_HOME": str(home), "SEEDBED_ENGINE": "echo"}
+        self.settings = Settings.from_environment(environment)
+        self.judge = open_engine("echo")
         self.queues, self.label_studio = RememberingQueues(), RememberingLabelStudio(xml)
 
 
@@ -142,6 +145,8 @@ def add_run(services: Any, project: Project, sources: list[SourceTask], run_id: 
         store.save_completions(run_id, batch.id, rows)
         store.advance_batch(batch.id, "queued", "generated")
         pipeline.screen(services, batch.id)
+        if parse(project.recipe).judge.enabled:
+            pipeline.judge(services, batch.id)
         _close(services, run_id, wave, is_last=wave == 2)
     pipeline.publish(services, run_id)
     return store.run(run_id)

@@ -329,3 +329,38 @@ def test_a_judge_that_was_not_asked_cannot_be_switched_on(project):
     other = rescreen.new_recipe(asked, {"judge": {"rubric": {"polite": "Is it polite?"}}})
     with pytest.raises(UserError, match="other questions"):
         rescreen.check_judge(services.store, other, [judged])
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """A project whose judge approves of everything."""
+    judge = {"enabled": True, "minimum_grade": 1, "minimum": 0.0}
+    services, project, run = grown.grow(f"sqlite:///{tmp_path}/store.db", judge=judge)
+    yield services, project, run
+    services.store.close()
+
+
+@pytest.mark.parametrize("detour", [STRICTER, {"judge": {"enabled": False}}])
+def test_what_the_judge_said_is_not_lost_on_a_detour(judged, detour):
+    services, old, _ = judged
+    before = everything(services.store)
+    assert any(d.filter == "judge" for row in before.values() for d in row[5] or ())
+    ask(services, detour, apply=True)
+    back = {"filters": dict(old.recipe["filters"]), "judge": {"enabled": True}}
+    result = ask(services, back, apply=True, name="a2")
+    assert result["n_not_judged"] == 0
+    after = everything(services.store)  # all but the draws, which stay once they are given
+    assert {i: row[:4] + row[5:] for i, row in after.items()} == {
+        i: row[:4] + row[5:] for i, row in before.items()
+    }
+
+
+def test_what_was_never_judged_stays_out_however_often_it_is_screened_again(judged):
+    services, _, _ = judged
+    first = ask(services, LOOSER, apply=True)
+    assert first["n_not_judged"] > 0
+    before = everything(services.store)
+    again = ask(services, {"keep_fraction": 0.64}, name="a2")
+    assert again["n_not_judged"] == first["n_not_judged"]
+    ask(services, {}, apply=True, name="a3")
+    assert everything(services.store) == before

@@ -75,6 +75,20 @@ class ScreeningStore(Database):
             id_: [Decision(*(r[n] for n in _COLUMNS)) for r in rows] for id_, rows in said.items()
         }
 
+    def decisions_ever(self, run_id: str, filter_name: str) -> list[Decision]:
+        """Return all that a filter has ever said of a run's candidates, what counts now last."""
+        with self._read() as connection:
+            return [
+                Decision(*row)
+                for table in (former_decisions_table, decisions_table)
+                for row in connection.execute(
+                    select(*(table.c[name] for name in _COLUMNS))
+                    .join(completions_table, completions_table.c.id == table.c.candidate_id)
+                    .where(completions_table.c.run_id == run_id, table.c.filter == filter_name)
+                    .order_by(table.c.seq)
+                )
+            ]
+
     def former_decisions(self, candidate_id: str) -> list[FormerDecision]:
         """Return what filters said of a candidate before re-screenings, oldest first."""
         query = (
