@@ -29,36 +29,48 @@ DEFAULT_CONTEXT = 8192
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _BULLET = re.compile(r"^- (?:\[.*?\] )?(.+)$", re.MULTILINE)
 _SHORT_WORDS = 80
-_OPENERS = {
-    "a",
-    "an",
-    "the",
-    "this",
-    "that",
-    "these",
-    "if",
-    "in",
-    "on",
-    "at",
-    "by",
-    "for",
-    "it",
-    "all",
-}
+_OPENERS = frozenset(
+    (
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "if",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "it",
+        "all",
+        "my",
+        "our",
+        "your",
+        "each",
+        "either",
+        "every",
+    )
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
-_LEADS = (
-    "In other words, as far as anybody can tell from what was written down here",
-    "To put the same thing differently for those who come to it for the first time",
-    "What this says, when read slowly and with a cup of tea, is the following",
-    "Many readers may be surprised to learn, after all these years, what follows",
-    "Here is a note for everyone in the office who asked about this last week",
-    "Let us say it once more, so that even the sleepiest reader understands it",
+_LEADS = ("In other words", "Put differently", "To say it once more")
+# A clause that begins with one of these can stand first.
+_TURN = re.compile(
+    r",?\s(?=(?:within|after|before|until|unless|during|when|if|in|at|on|with|by|for)\s)"
 )
 _SYNONYMS = {
-    "the": "this", "must": "has to", "can": "may", "is": "remains", "get": "receive", "my": "our",
-    "before": "ahead of", "after": "following", "with": "along with", "need": "require",
-    "want": "would like", "send": "deliver", "buy": "purchase", "help": "assist", "about": "on",
+    "pays": "settles clears", "each": "every", "invoice": "bill", "receiving": "getting",
+    "get": "receive", "end": "terminate cancel", "ends": "terminates", "contract": "agreement",
+    "answers": "handles", "report": "message notice", "kept": "stored held", "erased": "deleted",
+    "send": "deliver", "buy": "purchase", "need": "require", "want": "wish", "help": "assist",
+    "charged": "billed", "goods": "items articles", "payment": "sum", "returned": "refunded",
+    "arrived": "come", "parcel": "package", "money": "funds", "critical": "severe serious",
+    "writing": "text", "either": "any", "thirty": "30", "three": "3", "four": "4",
+    "ninety": "90",
 }  # fmt: skip
+_EXCHANGED = 0.7
+_LOSSY = 0.2
 
 
 class Echo:
@@ -194,17 +206,28 @@ def _write(name: str, whole: str, sentence: str, rng: random.Random) -> str:
 
 
 def _reword(sentence: str, rng: random.Random) -> str:
-    first, *rest = sentence.split(" ")
-    if first.lower() in _OPENERS:
-        first = first.lower()
-    # Some plain words go, numbers and names stay: enough to be no copy, not enough to be foreign.
-    loss = rng.uniform(0.2, 0.8)
+    """Say it in other words and another order; one time in five words get lost, for the filters."""
     words = [
-        _SYNONYMS.get(word, word)
-        for word in [first, *rest]
-        if not (len(word) > 4 and word.isalpha() and word.islower() and rng.random() < loss)
+        rng.choice(_SYNONYMS[word].split(" "))
+        if word in _SYNONYMS and rng.random() < _EXCHANGED
+        else word
+        for word in sentence.rstrip(".").split(" ")
     ]
-    return f"{rng.choice(_LEADS)}: {' '.join(words)}"
+    if rng.random() < _LOSSY:
+        kept = [w for w in words if len(w) < 5 or not w.isalpha() or rng.random() < 0.6]
+        return f"{rng.choice(_LEADS)}: {' '.join(kept)}"
+    said = _uncapitalised(" ".join(words))
+    turns = [turn for turn in _TURN.finditer(said) if turn.start() > 8]
+    if turns:
+        turn = rng.choice(turns)
+        said = f"{said[turn.end() :]}, {said[: turn.start()]}"
+        return f"{said[0].upper()}{said[1:]}."
+    return f"{rng.choice(_LEADS)}, {said}."
+
+
+def _uncapitalised(text: str) -> str:
+    first = text.split(" ", 1)[0]
+    return text[0].lower() + text[1:] if first.lower() in _OPENERS else text
 
 
 def _ask(sentence: str, rng: random.Random) -> str:
