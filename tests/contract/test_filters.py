@@ -36,6 +36,7 @@ NASTY = [
     "A. B. C. D.",
     "-5 % €½ $ ٣ days 99999999999999999999999999 months",
     "2024-99-99 99/99/99 25:61 0:0 13pm",
+    "9" * 5_000,  # more digits than Python turns into a number
 ]
 
 

@@ -212,7 +212,7 @@ class Quantities:
         if value.endswith(":00"):
             hour = int(value[:-3])
             return bool({str(hour), str(hour % 12 or 12)} & self.values.keys())
-        if not units and value.isdigit() and int(value) <= 24:
+        if not units and value.isdigit() and len(value) <= 2 and int(value) <= 24:
             return bool({f"{value}:00", f"{int(value) + 12}:00"} & self.values.keys())
         wanted = _amounts(value, units)
         return bool(wanted) and any(wanted & _amounts(*item) for item in self.values.items())
