@@ -59,7 +59,7 @@ TYPOGRAPHY = str.maketrans(
     | dict.fromkeys("\u2010\u2011\u2013\u2014\u2212", "-")
     | dict.fromkeys("\u200b\u200c\u200d\ufeff\u00ad")  # invisible
 )
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
 def plain(text: str) -> str:
@@ -70,7 +70,7 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=2048)
 def words(text: str) -> tuple[str, ...]:
     """Return the words and numbers of `text` in order, case folded, without punctuation."""
-    return tuple(_WORD.findall(plain(text).casefold()))
+    return tuple(WORD.findall(plain(text).casefold()))
 
 
 @lru_cache(maxsize=2048)

@@ -13,13 +13,8 @@ from pydantic import Field
 
 from seedbed.records import Candidate, Decision
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.facts import (
-    missing_names,
-    names,
-    negations,
-    opposites,
-    quantities,
-)
+from seedbed_backend.filters.contrasts import negations, opposites
+from seedbed_backend.filters.facts import missing_names, names, quantities
 from seedbed_backend.filters.passages import (
     Document,
     Window,

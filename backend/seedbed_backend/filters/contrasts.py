@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from seedbed_backend.text import (
     STOPWORDS,
+    WORD,
     content_words,
     is_close,
     language,
@@ -20,8 +21,6 @@ from seedbed_backend.text import (
     word_set,
     words,
 )
-
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 # --- negation -----------------------------------------------------------------------------------
 
@@ -95,7 +94,7 @@ def _negated(text: str) -> tuple[str, ...]:
     folded = _NOT_NEGATING.sub(" ", plain(text).casefold())
     spoken = language(text)
     negative = _NEGATIVE_IN.get(spoken, frozenset())
-    found = _WORD.findall(folded)
+    found = WORD.findall(folded)
     heads = []
     for place, word in enumerate(found):
         if word in negative or (spoken == "en" and word.endswith("n't")):

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from seedbed_backend.filters.contrasts import NEGATIVE, is_negation_changed, negations, opposites
+from seedbed_backend.filters.contrasts import NEGATIVE
 from seedbed_backend.text import (
     STOPWORDS,
     TYPOGRAPHY,
+    WORD,
     language,
     plain,
     sentences,
@@ -22,19 +23,6 @@ from seedbed_backend.text import (
     word_set,
     words,
 )
-
-__all__ = [
-    "NUMBER_STEMS",
-    "Quantities",
-    "is_negation_changed",
-    "missing_names",
-    "names",
-    "negations",
-    "opposites",
-    "quantities",
-]
-
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 _SMALL = {
     word: value
@@ -247,7 +235,7 @@ def quantities(text: str) -> Quantities:
         (_SPELLED, _read_spelled),
     ):
         rest = _take(pattern, read, rest, found)
-    found.loose.update(_LOOSE_NUMBERS[w] for w in _WORD.findall(rest) if w in _LOOSE_NUMBERS)
+    found.loose.update(_LOOSE_NUMBERS[w] for w in WORD.findall(rest) if w in _LOOSE_NUMBERS)
     return found
 
 
@@ -332,7 +320,7 @@ def _read_digits(match: re.Match[str], found: Quantities) -> Iterator[tuple[int,
 
 def _read_spelled(match: re.Match[str], found: Quantities) -> Iterator[tuple[int, int]]:
     unit = _unit_after(match)
-    spelled = [word for word in _WORD.findall(match.group()) if word != "and"]
+    spelled = [word for word in WORD.findall(match.group()) if word != "and"]
     if len(spelled) == 1 and spelled[0] in _LOOSE_NUMBERS and not unit:
         return  # "one of them", "hundreds of": left for the loose numbers
     for value in _spelled_values(spelled):

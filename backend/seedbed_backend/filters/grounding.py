@@ -14,13 +14,8 @@ from rapidfuzz.distance import LCSseq, Levenshtein
 
 from seedbed.records import Candidate, Decision
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.facts import (
-    is_negation_changed,
-    missing_names,
-    negations,
-    opposites,
-    quantities,
-)
+from seedbed_backend.filters.contrasts import is_negation_changed, negations, opposites
+from seedbed_backend.filters.facts import missing_names, quantities
 from seedbed_backend.filters.passages import (
     MAX_WINDOW,
     Document,

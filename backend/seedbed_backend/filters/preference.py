@@ -13,8 +13,9 @@ from seedbed.recipe import Recipe
 from seedbed.records import Candidate, Decision
 from seedbed_backend.filters import grounding
 from seedbed_backend.filters.base import Filter, ScreenContext
+from seedbed_backend.filters.contrasts import is_negation_changed, opposites
 from seedbed_backend.filters.defects import Examination, allows_refusal, examine
-from seedbed_backend.filters.facts import is_negation_changed, missing_names, opposites, quantities
+from seedbed_backend.filters.facts import missing_names, quantities
 from seedbed_backend.filters.measures import (
     Rule,
     declines,

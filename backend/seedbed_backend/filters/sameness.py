@@ -13,12 +13,8 @@ from itertools import combinations
 
 from rapidfuzz.distance import OSA, Levenshtein
 
-from seedbed_backend.filters.facts import (
-    is_negation_changed,
-    missing_names,
-    opposites,
-    quantities,
-)
+from seedbed_backend.filters.contrasts import is_negation_changed, opposites
+from seedbed_backend.filters.facts import missing_names, quantities
 from seedbed_backend.text import STOPWORDS, is_reordered, jaccard, plain, stem, word_set, words
 
 N_LETTERS = 5
