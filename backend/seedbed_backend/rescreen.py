@@ -152,14 +152,14 @@ def screen_run(
     services: Services,
     recipe: Recipe,
     run: Run,
-    others: Sequence[Reference],
+    others: Sequence[StoredCandidate],
     *,
     is_fresh: bool = False,
 ) -> Screened:
     """Pass a run's candidates through the recipe's filters as its waves did, without writing.
 
-    `others` is what of other runs must not be repeated. A filter whose options are as they were is
-    not run again where its decision depends on nothing else, unless `is_fresh`.
+    `others` are what other runs kept. A filter whose options are as they were is not run again where
+    its decision depends on nothing else, unless `is_fresh`.
     """
     store = services.store
     before = store.decisions_of_run(run.id)
@@ -171,8 +171,9 @@ def screen_run(
     pinned: list[Reference] = []
     comparing = [s for s in stages if s.scope == "set"]
     of_others = None
-    if others and any(stage.uses_neighbours for stage in comparing):
-        of_others = ListedNeighbours(others, services.encoder)
+    if any(stage.uses_neighbours for stage in comparing):
+        of_others = _neighbours(services, recipe, run, others)
+    counted = others if any(stage.uses_kept for stage in comparing) else ()
     waves: defaultdict[int, list[str]] = defaultdict(list)
     for batch in store.batches(run.id):
         waves[batch.wave].append(batch.id)
@@ -184,7 +185,8 @@ def screen_run(
         came_through = work.judged(came_through)
         pinned += _pinned_references(wave, came_through, recipe)
         own = [work.rival(s, {stage.name for stage in comparing}) for s in kept]
-        added = work.through(comparing, came_through, [*own, *pinned], of_others, kept)
+        before_wave = [*counted, *kept]
+        added = work.through(comparing, came_through, [*own, *pinned], of_others, before_wave)
         kept = [s for s in kept if s.candidate.id not in work.replaced] + added
     survivors = work.through([s for s in stages if s.scope == "final"], kept)
     return Screened(run, everything, before, work.outcomes(everything, survivors))
@@ -229,7 +231,7 @@ class _Work:
         of_others: Neighbours | None = None,
         before: Sequence[StoredCandidate] = (),
     ) -> list[StoredCandidate]:
-        """Return those of the candidates that all stages keep; `before` are the run's earlier ones."""
+        """Return those of the candidates that all stages keep; `before` were kept earlier."""
         if not stages:
             return list(candidates)
         context = screening.context_of(
@@ -337,6 +339,15 @@ def _pinned_references(
     ]
 
 
+def _neighbours(
+    services: Services, recipe: Recipe, run: Run, others: Sequence[StoredCandidate]
+) -> Neighbours | None:
+    """Return the real texts and the other runs' ones that a run must not repeat."""
+    references = neighbours.real_references(services.store, run.project_id, recipe.spec)
+    references += [neighbours.reference_of(stored, recipe.spec) for stored in others]
+    return ListedNeighbours(references, services.encoder) if references else None
+
+
 def _unchanged(store: Store, recipe: Recipe, run: Run, stages: Sequence[Filter]) -> frozenset[str]:
     """Name the filters whose decisions on this run still hold."""
     old = parse(store.recipe(run.screened_by or run.recipe_hash))
@@ -361,7 +372,8 @@ def perform(services: Services, analysis: Analysis) -> dict[str, Any]:
     """Screen a project's finished runs, or one of them, again; return what that changes.
 
     With `options["apply"]` the changes are made, under the project's lock. Every step may run
-    twice: an interrupted one is taken up again and says what it said at first.
+    twice: an interrupted one is taken up again and says what it said at first; one that another
+    worker has ended meanwhile says what that one said.
     """
     store, options = services.store, analysis.options
     project = store.project(analysis.project_id)
@@ -371,19 +383,22 @@ def perform(services: Services, analysis: Analysis) -> dict[str, Any]:
         verdicts.sync(services, project.id)  # a message about a verdict may have been lost
     lock = services.queues.project_lock(project.id) if is_applied else nullcontext()
     with lock:
+        analysis = store.analysis(analysis.id)
+        if analysis.state == "done":
+            return dict(analysis.result or {})
         runs, left_out = scope(store, project, options.get("run"))
         check_judge(store, recipe, runs)
-        store.save_recipe(recipe.hash, recipe.model_dump(mode="json"))
-        others = _other_references(store, project, recipe, {run.id for run in runs})
+        others = _kept_by_others(store, project, {run.id for run in runs})
         found: list[Screened] = []
         for run in runs:
             is_fresh = bool(options.get("fresh"))
             screened = screen_run(services, recipe, run, others, is_fresh=is_fresh)
-            others += _survivors_as_references(screened, recipe)
+            others += _survivors(screened)
             found.append(screened)
         result = dict(analysis.result or {}) or describe(found, left_out, recipe)
         if is_applied:
             store.update_analysis(analysis.id, result=result)
+            store.save_recipe(recipe.hash, recipe.model_dump(mode="json"))
             for screened in found:
                 _apply(services, recipe, screened)
             if options.get("run") is None:
@@ -460,23 +475,14 @@ def _align(services: Services, project: Project, stored: StoredCandidate) -> str
     return "withdrawn"
 
 
-def _other_references(
-    store: Store, project: Project, recipe: Recipe, run_ids: set[str]
-) -> list[Reference]:
+def _kept_by_others(store: Store, project: Project, run_ids: set[str]) -> list[StoredCandidate]:
     kept = store.candidates(project_id=project.id, states=("kept", "survivor"))
-    return [
-        *neighbours.real_references(store, project.id, recipe.spec),
-        *(neighbours.reference_of(s, recipe.spec) for s in kept if s.run_id not in run_ids),
-    ]
+    return [stored for stored in kept if stored.run_id not in run_ids]
 
 
-def _survivors_as_references(screened: Screened, recipe: Recipe) -> list[Reference]:
+def _survivors(screened: Screened) -> list[StoredCandidate]:
     survives = {o.candidate_id for o in screened.outcomes if o.state == "survivor"}
-    return [
-        neighbours.reference_of(stored, recipe.spec)
-        for stored in screened.candidates
-        if stored.candidate.id in survives
-    ]
+    return [stored for stored in screened.candidates if stored.candidate.id in survives]
 
 
 # --- what is said about it -----------------------------------------------------------------------

@@ -291,8 +291,7 @@ def test_screening_again_replaces_as_the_waves_did(project):
     add_wave(services, run, {"strong": NEAR}, {"strong": 0.9})
     close(services, project_, run)
     recipe = parse(project_.recipe)
-    others = neighbours.real_references(services.store, "p1", recipe.spec)
-    again = rescreen.screen_run(services, recipe, run, others)
+    again = rescreen.screen_run(services, recipe, run, [])
     found = {o.candidate_id: o for o in again.outcomes}
     assert (found["weak"].state, found["weak"].stage) == ("dropped", "dedup")
     assert found["strong"].state == "survivor"

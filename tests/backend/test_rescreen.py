@@ -67,6 +67,8 @@ def test_without_apply_nothing_is_written(project):
     assert store.project("p1").recipe_hash == before_project.recipe_hash
     assert store.run("run1").screened_by is None
     assert store.events() == []
+    with pytest.raises(NotFoundError):
+        store.recipe(result["recipe_hash"])
 
 
 def test_it_says_what_changes_and_the_counts_add_up(project):
@@ -364,3 +366,37 @@ def test_what_was_never_judged_stays_out_however_often_it_is_screened_again(judg
     assert again["n_not_judged"] == first["n_not_judged"]
     ask(services, {}, apply=True, name="a3")
     assert everything(services.store) == before
+
+
+def test_quotas_count_what_other_runs_kept(tmp_path):
+    fields = {"question_field": "paraphrase", "answer_field": "paraphrase"}
+    mix = {**fields, "source_field": "original", "max_per_document": 9}
+    services, saved, _ = grown.grow(f"sqlite:///{tmp_path}/store.db", filters={"question_mix": mix})
+    store = services.store
+    grown.add_run(services, saved, store.sources("p1"), "run2")
+    before = everything(store) | everything(store, "run2")
+    assert "document_full" in {row[2] for row in everything(store, "run2").values()}
+    ask(services, {}, apply=True)
+    assert everything(store) | everything(store, "run2") == before
+    ask(services, {}, apply=True, run="run2", name="a2")
+    assert everything(store) | everything(store, "run2") == before
+    store.close()
+
+
+def test_what_another_worker_has_done_meanwhile_is_not_done_again(project):
+    services, _, _ = project
+    store, queues = services.store, services.queues
+    plain, done = queues.project_lock, []
+
+    def slow_lock(project_id):
+        if not done:  # the same analysis, taken up by a worker that was quicker
+            done.append(True)
+            result = rescreen.perform(services, store.analysis("a1"))
+            store.update_analysis("a1", state="done", result=result)
+        return plain(project_id)
+
+    queues.project_lock = slow_lock
+    result = ask(services, STRICTER, apply=True)
+    assert result["newly_dropped"]["n"] > 0
+    assert result == store.analysis("a1").result
+    assert len(store.events("p1")) == 1
