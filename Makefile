@@ -70,7 +70,7 @@ llama-cpp-tools: $(VENV)/.installed  ## build llama-server for the tests, once (
 test: install llama-cpp-tools  ## unit, contract and integration tests on the real services
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-bench-generation: install llama-cpp-tools  ## speed of generation against what people run instead (20 min, idle machine)
+bench-generation: install llama-cpp-tools  ## speed of generation against what people run instead (45 min, idle machine)
 	@$(BIN)/python benchmarks/generation.py $(ARGS)
 
 lint: $(VENV)/.installed  ## style, types, import direction, lock
