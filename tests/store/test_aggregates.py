@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from seedbed.records import Decision
-from seedbed_backend.store import Analysis, PlaceCount, StateChange
+from seedbed_backend.store import Analysis, PlaceCount, Rescreened, StateChange
 from store.world import World
 
 
@@ -105,7 +107,13 @@ def test_the_fingerprint_changes_with_what_the_report_is_about(counted: World):
     before = counted.store.fingerprint("p1")
     assert counted.store.fingerprint("p1") == before
     counted.store.set_states([StateChange("c5", "survivor")])
-    assert counted.store.fingerprint("p1") != before
+    later = counted.store.fingerprint("p1")
+    assert later != before
+    said = counted.store.decisions("c6")
+    again = [*said[:-1], dataclasses.replace(said[-1], score=0.11)]
+    place = ("dropped", said[-1].filter, said[-1].reason)
+    counted.store.replace_screening("run1", "other", [Rescreened("c6", again, *place)])
+    assert counted.store.fingerprint("p1") != later
 
 
 def test_an_analysis_is_kept_until_it_is_done(counted: World):

@@ -20,6 +20,7 @@ from seedbed_backend.store.records import (
 from seedbed_backend.store.schema import (
     completions_table,
     decisions_table,
+    former_decisions_table,
     projects_table,
     sources_table,
     verdicts_table,
@@ -214,6 +215,10 @@ class AggregateStore(Database):
                     select(func.count()).select_from(completions_table).where(of_project),
                     select(func.count()).where(of_project, _COLUMNS.state == "survivor"),
                     select(func.max(decisions_table.c.seq))
+                    .join(completions_table)
+                    .where(of_project),
+                    # A database may give new decisions the numbers of those that they replace.
+                    select(func.max(former_decisions_table.c.seq))
                     .join(completions_table)
                     .where(of_project),
                     select(func.max(verdicts_table.c.seq))
