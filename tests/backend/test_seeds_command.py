@@ -131,7 +131,7 @@ def test_other_texts_give_other_seeds(seedbed, services):
     assert {row["name"] for row in after["labels"]} == {"billing", "access", "shipping"}
 
 
-@pytest.mark.parametrize("n", [0, 1001, "many", 2.5])
+@pytest.mark.parametrize("n", [0, 1001, "many", 2.5, True])
 def test_a_number_out_of_range_is_refused(backend, n):
     with pytest.raises(UserError, match="n must be a whole number from 1 to 1000"):
         backend.start_seeds("tickets", n)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from seedbed.errors import ServiceError, UserError
 from seedbed.recipe import parse
@@ -22,6 +22,7 @@ from seedbed_backend import (
     verdicts,
 )
 from seedbed_backend.app import get_services
+from seedbed_backend.routes.bodies import json_body, whole_number
 from seedbed_backend.services import Services
 from seedbed_backend.store import Project, Run
 
@@ -40,7 +41,7 @@ def list_projects() -> Response:
 @blueprint.post("/projects")
 def save_project() -> Response:
     """Create or repair a project: {"name", "recipe"}."""
-    body = _body()
+    body = json_body()
     name = _text(body, "name")
     project = projects.save(get_services(), name, parse(body.get("recipe"), "The recipe"))
     return jsonify(report.project_summary(get_services().store, project))
@@ -56,7 +57,7 @@ def show_project(project_id: str) -> Response:
 @blueprint.post("/projects/<project_id>/sources")
 def import_sources(project_id: str) -> Response:
     """Import rows: {"rows": [{"fields": {...}, "provenance": {...}}]}."""
-    rows = _body().get("rows")
+    rows = json_body().get("rows")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UserError("The body has no list of rows.", hint='Send {"rows": [{"fields": {}}]}.')
     services = get_services()
@@ -94,13 +95,10 @@ def show_plan(project_id: str) -> Response:
 @blueprint.post("/projects/<project_id>/trials")
 def start_trials(project_id: str) -> Response:
     """Try prompts: {"versions": [{"name", "prompt": {}, "sampling": {}}], "n_sources": 20}."""
-    services, body = get_services(), _body()
+    services, body = get_services(), json_body()
     project = services.store.project(project_id)
-    n_sources = body.get("n_sources", trials.N_SOURCES)
-    if not isinstance(n_sources, int) or not 1 <= n_sources <= trials.MAX_SOURCES:
-        raise UserError(
-            f"n_sources must be a whole number from 1 to {trials.MAX_SOURCES}, not {n_sources!r}."
-        )
+    wanted = body.get("n_sources", trials.N_SOURCES)
+    n_sources = whole_number("n_sources", wanted, trials.MAX_SOURCES)
     versions = trials.read_versions(body.get("versions", []))
     collected = projects.collect_sources(services, project)
     started = trials.start(services, project, versions, n_sources)
@@ -161,20 +159,8 @@ def _n_workers() -> int:
 
 
 def _target() -> int:
-    target = _body().get("target")
-    if not isinstance(target, int) or not 1 <= target <= MAX_TARGET:
-        raise UserError(
-            f"target must be a whole number from 1 to {MAX_TARGET}, not {target!r}.",
-            hint="It is the number of examples that you want to survive the filters.",
-        )
-    return target
-
-
-def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise UserError("The request's body is not a JSON object.")
-    return body
+    hint = "It is the number of examples that you want to survive the filters."
+    return whole_number("target", json_body().get("target"), MAX_TARGET, hint)
 
 
 def _text(body: dict[str, Any], key: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -10,8 +9,9 @@ from flask import Blueprint, Response, jsonify, request
 from seedbed.errors import NotFoundError, UserError
 from seedbed_backend import analyses, calibrate, explain, findings, report, rescreen
 from seedbed_backend.app import get_services
+from seedbed_backend.routes.bodies import json_body
 from seedbed_backend.services import Services
-from seedbed_backend.store import Analysis, AnalysisKind, Project, Run
+from seedbed_backend.store import Analysis, Project, Run
 
 blueprint = Blueprint("reports", __name__)
 
@@ -39,7 +39,7 @@ def report_project(project_id: str) -> Response:
 @blueprint.post("/projects/<project_id>/report")
 def find(project_id: str) -> Response:
     """Let a filter worker look at the whole set: {"run": null}; unless nothing has changed since."""
-    services, body = get_services(), _body()
+    services, body = get_services(), json_body()
     project = services.store.project(project_id)
     run = _run(services, project, body.get("run"))
     found = _latest(services, project, run, is_current=True)
@@ -73,7 +73,7 @@ def show_candidate(candidate_id: str) -> Response:
 @blueprint.post("/projects/<project_id>/rescreen")
 def screen_again(project_id: str) -> Response:
     """Screen again: {"changes": {} or "recipe": {}, "run": null, "apply", "fresh": false}."""
-    services, body = get_services(), _body()
+    services, body = get_services(), json_body()
     store = services.store
     project = store.project(project_id)
     changes, left = body.get("changes", {}), list[str]()
@@ -99,7 +99,7 @@ def screen_again(project_id: str) -> Response:
 @blueprint.post("/projects/<project_id>/calibrate")
 def calibrate_project(project_id: str) -> Response:
     """Say what verdicts teach about scores: {"target": 0.9}."""
-    services, body = get_services(), _body()
+    services, body = get_services(), json_body()
     target = body.get("target", 0.9)
     if isinstance(target, bool) or not isinstance(target, int | float) or not 0.5 <= target < 1:
         raise UserError(f"target must be a share from 0.5 to below 1, not {target!r}.")
@@ -111,10 +111,9 @@ def _latest(
     services: Services, project: Project, run: Run | None, *, is_current: bool
 ) -> Analysis | None:
     """Return the newest finished report of a project or run; the current one is still true."""
-    kind: AnalysisKind = "report"
     run_id = run.id if run else None
     stamp = _stamp(services, project, run) if is_current else None
-    for found in services.store.analyses(project.id, kind):
+    for found in services.store.analyses(project.id, "report"):
         if found.state != "done" or found.options.get("run") != run_id:
             continue
         if stamp is None or (found.options.get("stamp") == stamp and _is_complete(found)):
@@ -143,10 +142,3 @@ def _run(services: Services, project: Project, given: Any) -> Run | None:
     if len(runs) > 1:
         raise UserError(f"Several runs of {project.name} begin with {given!r}.")
     return runs[0]
-
-
-def _body() -> Mapping[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise UserError("The request's body is not a JSON object.")
-    return body

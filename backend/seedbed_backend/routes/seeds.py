@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
-from seedbed.errors import UserError
 from seedbed_backend import analyses, projects
 from seedbed_backend.app import get_services
+from seedbed_backend.routes.bodies import json_body, whole_number
 from seedbed_backend.seeds import MAX_SEEDS, N_SEEDS
 
 blueprint = Blueprint("seeds", __name__)
@@ -16,10 +16,7 @@ blueprint = Blueprint("seeds", __name__)
 def select_seeds(project_id: str) -> Response:
     """Start a selection from the project's sources: {"n": seeds wanted}."""
     services = get_services()
-    body = request.get_json(silent=True)
-    n = body.get("n", N_SEEDS) if isinstance(body, dict) else N_SEEDS
-    if not isinstance(n, int) or not 1 <= n <= MAX_SEEDS:
-        raise UserError(f"n must be a whole number from 1 to {MAX_SEEDS}, not {n!r}.")
+    n = whole_number("n", json_body().get("n", N_SEEDS), MAX_SEEDS)
     project = services.store.project(project_id)
     collected = projects.collect_sources(services, project)
     started = analyses.start(services, project, "seeds", {"n": n})
