@@ -22,7 +22,7 @@ Pair = tuple[str, str]
 
 
 class EntailmentModel:
-    """Scores pairs (premise, statement); implements `filters.base.Entailment`.
+    """Scores pairs (premise, statement); implements `filters.base.Entailer`.
 
     A sentence-transformers `CrossEncoder` folder. Models with several labels must name one of them
     "entailment" in their config's id2label; the order does not matter. A model with one output (a

@@ -109,8 +109,8 @@ def is_negation_changed(source: str, other: str) -> bool:
 
     Counts are compared; a surplus is forgiven where the other side says it with a word such as
     "lacks", "unable", "denies", "at most" or "invalid" for "not valid", and one in a text that
-    shares less than 60 % of its words. Equal counts are a change
-    where the negation went over to another word.
+    shares less than 60 % of its words. Equal counts are a change where the negation went over to
+    another word.
     """
     surplus = negations(source) - negations(other)
     if _answer(source) * _answer(other) < 0:

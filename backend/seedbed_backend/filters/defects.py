@@ -280,16 +280,7 @@ def _is_cut_word(text: str, said: Sequence[str], source: str) -> bool:
 def _stands_in(text: str, source: str) -> bool:
     """Tell whether `text` is a piece of the source that ends where the source has punctuation."""
     place = source.find(text)
-    return place >= 0 and source[place + len(text) :][:1] in {
-        "",
-        ".",
-        ",",
-        ";",
-        ":",
-        "!",
-        "?",
-        "\n",
-    }
+    return place >= 0 and source[place + len(text) :][:1] in {"", *".,;:!?\n"}
 
 
 def _is_open(text: str) -> bool:

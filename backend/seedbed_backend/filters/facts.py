@@ -50,7 +50,7 @@ _LOOSE_NUMBERS = {
     "both": "2", "twice": "2", "couple": "2", "pair": "2", "second": "2", "double": "2",
     "half": "0.5",
     "third": "3", "triple": "3", "fourth": "4", "quarter": "4", "fifth": "5", "sixth": "6",
-    "seventh": "7", "eighth": "8", "ninth": "9", "tenth": "10", "dozen": "12", "twelfth": "12",
+    "seventh": "7", "eighth": "8", "ninth": "9", "tenth": "10", "dozen": "12",
     "hundred": "100", "thousand": "1000", "million": "1000000", "zero": "0", "no": "0",
 }  # fmt: skip
 _MONTHS = {
@@ -400,7 +400,8 @@ def names(text: str) -> tuple[str, ...]:
         run: list[str] = []
         last_end = start
         for match in _NAME_WORD.finditer(flat, start, end):
-            is_first = match.start() <= start + 2 or flat[: match.start()].rstrip()[-1:] in _OPENERS
+            before = flat[start : match.start()].rstrip()
+            is_first = match.start() <= start + 2 or before[-1:] in _OPENERS
             is_name = _is_name_word(match.group(), is_first=is_first or has_capital_nouns)
             if run and (not is_name or flat[last_end : match.start()].strip()):
                 found[" ".join(run)] = None

@@ -27,10 +27,8 @@ _MAX_GLUED = 0.06  # clean 0.02, one space in five lost 0.20 and more
 _MAX_DISORDERED = 0.02  # clean 0, shuffled 0.04 and more
 _SHORT = 30  # words: up to here one impossible pair is enough
 _MIN_FUNCTION_WORDS = 0.025  # clean 0.10
-_FEWEST, _ENOUGH = (
-    9,
-    18,
-)  # words: fewer may do without function words ("Last flu vaccine given 1999.")
+_FEWEST = 9  # words: a shorter text may do without function words ("Last flu vaccine given 1999.")
+_ENOUGH = 18  # words: a shorter text may, unless it is a whole sentence
 
 _EDGES = "\"'.,;:!?()[]-\u2026\u2013\u2014/%$\u20ac\u00a3&\u2022"
 _ADDRESS = re.compile(
