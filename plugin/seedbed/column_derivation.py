@@ -45,13 +45,7 @@ def derive(rows: Sequence[Mapping[str, Any]], *, label: str = "") -> Derived:
     or the like whose values repeat. Columns that are empty or only count the rows are left out, and
     a note says so. Raises UserError without rows, or where `label` is no column.
     """
-    headers = list(dict.fromkeys(key for row in rows for key in row if key.strip()))
-    if not rows or not headers:
-        raise UserError("There are no records to derive columns from.")
-    if label and label not in headers:
-        raise UserError(
-            f"There is no column {label!r} for the label.", hint=f"There are: {', '.join(headers)}."
-        )
+    headers = headers_of(rows, label)
     columns: list[Column] = []
     notes: list[str] = []
     for header in headers:
@@ -74,6 +68,18 @@ def derive(rows: Sequence[Mapping[str, Any]], *, label: str = "") -> Derived:
             "No column is filled in every row.", hint="Leave out the rows that are not complete."
         )
     return _labelled(columns, rows, label, notes)
+
+
+def headers_of(rows: Sequence[Mapping[str, Any]], label: str = "") -> list[str]:
+    """Return the keys of the rows. Raises UserError without any, or where `label` is none of them."""
+    headers = list(dict.fromkeys(key for row in rows for key in row if key.strip()))
+    if not headers:
+        raise UserError("There are no records to derive columns from.")
+    if label and label not in headers:
+        raise UserError(
+            f"There is no column {label!r} for the label.", hint=f"There are: {', '.join(headers)}."
+        )
+    return headers
 
 
 def _labelled(

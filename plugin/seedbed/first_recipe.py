@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from seedbed import registry
-from seedbed.column_derivation import derive
+from seedbed.column_derivation import derive, headers_of
 from seedbed.columns import Column
 from seedbed.errors import SourceError, UserError
-from seedbed.ingest import MAX_LINE_BYTES
+from seedbed.ingest import DELIMITERS, MAX_LINE_BYTES
 from seedbed.technique import Technique
 
 MAX_ROWS = 20_000
@@ -24,8 +24,6 @@ MAX_ROWS = 20_000
 
 MAX_LABELS = 100
 """A column with more distinct values than that is no class."""
-
-_DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ def first_recipe(path: Path, technique_name: str, *, label: str = "") -> FirstRe
             break
     if not rows:
         raise SourceError(f"{path.name} holds no rows.", hint="Put a header and seeds in it.")
+    headers_of(rows, label)
     if technique.of_records is None or _is_plain(technique, rows[0]):
         counts = _counts(rows, label or technique.label_field)
         labels = {"labels": sorted(counts)} if counts else {}
@@ -108,7 +107,7 @@ def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         file.seek(0)
-        delimiter = max(_DELIMITERS, key=first.count)
+        delimiter = max(DELIMITERS, key=lambda mark: _n_cells(first, mark))
         reader = csv.DictReader(file, delimiter=delimiter, restkey="")
         try:
             for row in reader:
@@ -123,6 +122,13 @@ def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
                     yield cells
         except csv.Error as exc:
             raise SourceError(f"{path.name}, line {reader.line_num}: {exc}.") from exc
+
+
+def _n_cells(header: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([header], delimiter=delimiter, strict=True), []))
+    except csv.Error:  # quotes end elsewhere than at this delimiter
+        return 0
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:

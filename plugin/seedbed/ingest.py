@@ -36,7 +36,7 @@ PASSAGE_WORDS = 150
 _MAX_PARAGRAPH = 1 << 16  # characters after which a paragraph without a blank line is cut
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_DELIMITERS = ",;\t"
+DELIMITERS = ",;\t"
 _HEADING = re.compile(r"#{1,6}\s")
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]{{1,40}}")
@@ -298,7 +298,7 @@ def _read_csv(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
 
 
 def _delimiter(first_line: str, rows: _Rows) -> str:
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         header = next(csv.reader([first_line], delimiter=delimiter), [])
         if rows.column(rows.technique.text_field, [name.strip() for name in header]):
             return delimiter

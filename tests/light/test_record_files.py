@@ -8,6 +8,7 @@ import pytest
 
 from records import TRANSACTIONS, bank_recipe, bank_sources
 from seedbed import ingest, recipe
+from seedbed.errors import UserError
 
 EUROPEAN = """\
 Buchungstext;Betrag;Datum;Kategorie
@@ -26,6 +27,25 @@ def german(tmp_path):
     file = tmp_path / "buchungen.csv"
     file.write_text(EUROPEAN, encoding="utf-8-sig")
     return file, recipe.parse(first_recipe(file, "expand", label="Kategorie").recipe)
+
+
+@pytest.mark.parametrize("technique", ["expand", "paraphrase"])
+def test_a_label_column_that_is_not_there_is_named(german, technique):
+    from seedbed.first_recipe import first_recipe
+
+    with pytest.raises(UserError, match="no column 'Class'"):
+        first_recipe(german[0], technique, label="Class")
+
+
+def test_a_delimiter_within_quotes_is_none(tmp_path):
+    from seedbed.first_recipe import first_recipe
+
+    file = tmp_path / "bookings.csv"
+    file.write_text('"What, where";"How much, EUR"\n"Market, Ghent";12\n"Rent, flat";900\n')
+    assert [c.header for c in first_recipe(file, "expand").columns] == [
+        "What, where",
+        "How much, EUR",
+    ]
 
 
 def test_numbers_and_dates_are_brought_into_one_spelling(german):
