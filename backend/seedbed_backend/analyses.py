@@ -34,7 +34,10 @@ _KINDS: Mapping[AnalysisKind, Callable[[Services, Analysis], Outcome]] = {
 def start(
     services: Services, project: Project, kind: AnalysisKind, options: Mapping[str, Any]
 ) -> Analysis:
-    """Queue an analysis for a filter worker. Raises ServiceError when Redis is away."""
+    """Queue an analysis for a filter worker.
+
+    Raises ServiceError when Redis is away; nobody takes the analysis up later then.
+    """
     moment = utc_now()
     analysis = Analysis(
         id=content_id("analysis", project.id, kind, dict(options), moment),
@@ -44,7 +47,11 @@ def start(
         created_at=moment,
     )
     services.store.add_analysis(analysis)
-    services.queues.enqueue(queues.FILTER, "analyse", analysis.id, is_urgent=True)
+    try:
+        services.queues.enqueue(queues.FILTER, "analyse", analysis.id, is_urgent=True)
+    except ServiceError as exc:
+        fail(services, analysis.id, str(exc))
+        raise
     return analysis
 
 

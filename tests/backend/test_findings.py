@@ -85,6 +85,18 @@ def test_an_analysis_goes_from_queued_to_done_once(services, monkeypatch):
     assert store.analysis(started.id) == done
 
 
+def test_an_analysis_that_could_not_be_queued_is_not_done_later(services):
+    def away(*_, **__):
+        raise ServiceError("Redis does not answer.", retryable=True)
+
+    services.queues.enqueue = away
+    with pytest.raises(ServiceError):
+        analyses.start(services, services.store.project("p1"), "rescreen", {"apply": True})
+    [told] = services.store.analyses("p1", "rescreen")
+    assert (told.state, told.error) == ("failed", "Redis does not answer.")
+    assert services.store.unfinished_analyses() == []
+
+
 def test_an_analysis_that_cannot_be_worked_out_says_why(services, monkeypatch):
     store = services.store
     started = analyses.start(services, store.project("p1"), "report", {"run": None})
