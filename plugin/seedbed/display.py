@@ -67,7 +67,7 @@ def print_funnel(summary: Mapping[str, Any]) -> None:
     table.add_column("share", justify="right")
 
     def add(stage: str, reason: str, n: int) -> None:
-        table.add_row(stage, reason.replace("_", " "), str(n), f"{n / funnel['n_attempts']:.0%}")
+        table.add_row(stage, in_words(reason), str(n), f"{n / funnel['n_attempts']:.0%}")
 
     for row in funnel["dropped"]:
         add(row["stage"], row["reason"], row["n"])
@@ -147,7 +147,7 @@ def print_trials(trials: Sequence[Mapping[str, Any]]) -> None:
         for which in ("best", "worst"):
             example = trial[which]
             if example:
-                end = f"{example['stage']} {example['reason']}".replace("_", " ").strip()
+                end = in_words(f"{example['stage']} {example['reason']}").strip()
                 click.secho(f"\n{trial['name']}, {which} source: {end or 'kept'}", bold=True)
                 click.echo(f"  {example['text'][:600]}")
     click.echo(
@@ -176,6 +176,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def in_words(code: str) -> str:
+    """Write a reason code, or another name in snake_case, as people read it."""
+    return code.replace("_", " ")
 
 
 def number(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from seedbed.commands.common import backend as connect
+from seedbed.display import in_words
 
 
 @click.command(short_help="see everything about one candidate")
@@ -57,17 +58,17 @@ def print_candidate(found: Mapping[str, Any]) -> None:
         click.secho("\nAudit trail", bold=True)
         for event in found["events"]:
             said = ", ".join(f"{key} {value}" for key, value in event["data"].items())
-            click.echo(f"  {event['time'][:19]}  {event['event'].replace('_', ' ')}  {said}")
+            click.echo(f"  {event['time'][:19]}  {in_words(event['event'])}  {said}")
 
 
 def _place(place: Mapping[str, Any]) -> str:
     if place["state"] == "dropped":
-        return f"dropped by {place['stage']}: {_words(place['reason'])}"
+        return f"dropped by {place['stage']}: {in_words(place['reason'])}"
     score = f", score {place['score']:.2f}" if place["score"] is not None else ""
     if over := place["overruled"]:
         return (
             f"survivor, because a person judged it, although {over['stage']} would now drop it: "
-            f"{_words(over['reason'])}"
+            f"{in_words(over['reason'])}"
         )
     return f"{place['state']}{score}"
 
@@ -107,7 +108,7 @@ def _print_decision(decision: Mapping[str, Any]) -> None:
     is_kept = decision["keep"]
     mark = click.style("keep", fg="green") if is_kept else click.style("drop", fg="red")
     score = f"  score {decision['score']:.2f}" if decision["score"] is not None else ""
-    reason = "" if is_kept else f"  {_words(decision['reason'])}"
+    reason = "" if is_kept else f"  {in_words(decision['reason'])}"
     click.echo(f"  {mark}  {decision['filter']}{reason}{score}")
     for line in decision["lines"]:
         click.echo(f"          {line}")
@@ -145,10 +146,6 @@ def _print_verdict(verdict: Mapping[str, Any], fields: Mapping[str, str]) -> Non
 def _line(name: str, text: str) -> None:
     shown = "\n".join(f"{'':17}{line}" for line in str(text).splitlines()).strip()
     click.echo(f"  {name:<13}  {shown}")
-
-
-def _words(reason: str) -> str:
-    return reason.replace("_", " ")
 
 
 COMMANDS = (explain,)

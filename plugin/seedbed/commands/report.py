@@ -11,6 +11,7 @@ import click
 
 from seedbed.commands.common import backend as connect
 from seedbed.commands.common import wait_for_analysis, write_text
+from seedbed.display import in_words
 from seedbed.errors import ServiceError, UserError
 from seedbed.sections import Cell, Section, bars, of_finding, show, to_html, to_markdown
 
@@ -158,7 +159,7 @@ def _funnel(report: Mapping[str, Any]) -> Section | None:
     if not n:
         return None
     rows = [
-        (row["stage"], _words(row["reason"]), row["n"], f"{row['n'] / n:.0%}")
+        (row["stage"], in_words(row["reason"]), row["n"], f"{row['n'] / n:.0%}")
         for row in funnel["dropped"]
     ]
     if funnel["n_pending"]:
@@ -186,7 +187,7 @@ def _filters(report: Mapping[str, Any]) -> Section | None:
 
 def _examples(report: Mapping[str, Any], n_each: int) -> Section | None:
     rows = [
-        (f"{row['stage']}: {_words(row['reason'])}", example["id"][:12], example["text"])
+        (f"{row['stage']}: {in_words(row['reason'])}", example["id"][:12], example["text"])
         for row in report["funnel"]["dropped"]
         for example in row["examples"][:n_each]
     ]
@@ -205,7 +206,7 @@ def _hardest(report: Mapping[str, Any], key: str, title: str, n: int) -> Section
             _source_name(row, is_group=key == "groups"),
             row["n_attempts"],
             row["n_survivors"],
-            f"{row['worst']['stage']}: {_words(row['worst']['reason'])} ({row['worst']['n']})"
+            f"{row['worst']['stage']}: {in_words(row['worst']['reason'])} ({row['worst']['n']})"
             if row["worst"]
             else "",
             *((row["text"],) if key == "sources" else ()),
@@ -251,17 +252,13 @@ def _techniques(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
             [f"{row['n_survivors']} of {row['n_attempts']} attempts survive."],
             ("dropped by", "reason", "#n", "#share of attempts"),
             [
-                (r["stage"], _words(r["reason"]), r["n"], f"{r['n'] / row['n_attempts']:.0%}")
+                (r["stage"], in_words(r["reason"]), r["n"], f"{r['n'] / row['n_attempts']:.0%}")
                 for r in row["dropped"]
             ],
         )
         for row in found
     )
     click.echo("\nMore on one project: seedbed report PROJECT")
-
-
-def _words(reason: str) -> str:
-    return reason.replace("_", " ")
 
 
 COMMANDS = (report,)

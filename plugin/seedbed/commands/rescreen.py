@@ -11,6 +11,7 @@ import click
 
 from seedbed.commands.common import backend as connect
 from seedbed.commands.common import wait_for_analysis
+from seedbed.display import in_words
 from seedbed.errors import UserError
 from seedbed.sections import Section, show
 
@@ -157,14 +158,14 @@ def _moved(moved: Mapping[str, Any], title: str) -> Section | None:
     if not moved["n"]:
         return None
     reasons = ", ".join(
-        f"{row['n']} {row['stage']}: {row['reason'].replace('_', ' ')}" for row in moved["reasons"]
+        f"{row['n']} {row['stage']}: {in_words(row['reason'])}" for row in moved["reasons"]
     )
     lines = [f"{moved['n']}: {reasons}."]
     if moved["verdicts"]:
         counts = ", ".join(f"{n} {name.lower()}" for name, n in moved["verdicts"].items())
         lines.append(f"People had judged some of them: {counts}.")
     rows = [
-        (e["id"][:12], f"{e['stage']}: {e['reason'].replace('_', ' ')}", e["text"])
+        (e["id"][:12], f"{e['stage']}: {in_words(e['reason'])}", e["text"])
         for e in moved["examples"][:N_EXAMPLES]
     ]
     return Section(title, lines, ("id", "why", "text"), rows)

@@ -11,6 +11,7 @@ import click
 
 from seedbed.commands.common import backend as connect
 from seedbed.commands.common import say_left_out, wait_for_analysis
+from seedbed.display import in_words
 
 _N_SHOWN = 10
 
@@ -100,12 +101,12 @@ def _print_coverage(report: Mapping[str, Any]) -> None:
 def _print_avoided(report: Mapping[str, Any]) -> None:
     if not report["avoided"]:
         return
-    counts = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in report["avoided"].items())
+    counts = ", ".join(f"{n} {in_words(reason)}" for reason, n in report["avoided"].items())
     click.echo(f"Left out: {counts}.")
     for item in report["avoided_sources"][:_N_SHOWN]:
         detail = f" ({item['detail']})" if item["detail"] else ""
         place = f"task {item['task']}" if item["task"] else item["id"][:8]
-        click.echo(f"  {place}: {item['reason'].replace('_', ' ')}{detail}: {item['text'][:70]}")
+        click.echo(f"  {place}: {in_words(item['reason'])}{detail}: {item['text'][:70]}")
     if len(report["avoided_sources"]) > _N_SHOWN:
         click.echo("  … and more; --json names up to 200.")
 
