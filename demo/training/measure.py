@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,12 +22,13 @@ from seedbed import ingest, recipe, registry
 from seedbed.records import Candidate, SourceTask
 from seedbed_backend.embeddings import SentenceEncoder
 from seedbed_backend.engine import LoadOptions
-from seedbed_backend.engine.base import Engine
+from seedbed_backend.engine.base import Engine, GenerationRequest
 from seedbed_backend.engine.llama_cpp import LlamaCpp
 from seedbed_backend.filters import ScreenContext, configure
 from seedbed_backend.filters.base import Encoder
-from seedbed_backend.generation import build_request
+from seedbed_backend.generation import Item, build_requests
 from seedbed_backend.parsing import parse
+from seedbed_backend.store import Project, Store
 
 logger = logging.getLogger(__name__)
 DEMO = Path(__file__).resolve().parents[1]
@@ -89,8 +91,7 @@ def measure(
     outcome = Outcome()
     candidates: list[Candidate] = []
     started = time.perf_counter()
-    for source_id in chosen:
-        request = build_request("measure", plan, sources, source_id, range(n_each), engine.model)
+    for request in _requests(plan, found, [(source_id, 0, n_each) for source_id in chosen], engine):
         for completion in engine.generate([request]):
             outcome.n_attempts += 1
             fields, reason = parse(completion, request.prompt.schema)
@@ -98,18 +99,35 @@ def measure(
                 outcome.drops[f"format:{reason}"] += 1
                 outcome.rows.append({"text": completion.text, "drop": f"format:{reason}"})
             else:
-                candidates.append(Candidate(completion.id, sources[source_id], fields))
+                source = sources[request.prompt.source_id]
+                candidates.append(Candidate(completion.id, source, fields))
     outcome.seconds = time.perf_counter() - started
     outcome.n_parsed = len(candidates)
-    _screen(outcome, candidates, plan, encoder)
+    _screen(outcome, candidates, ScreenContext(plan, encoder, sources=found))
     return outcome
 
 
-def _screen(
-    outcome: Outcome, candidates: list[Candidate], plan: recipe.Recipe, encoder: Encoder
-) -> None:
-    context = ScreenContext(plan, encoder)
-    for stage in configure(plan):
+def _requests(
+    plan: recipe.Recipe, sources: Sequence[SourceTask], items: Sequence[Item], engine: Engine
+) -> list[GenerationRequest]:
+    """Render the prompts as a run does, from a store that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open(f"sqlite:///{folder}/store.sqlite3")
+        store.migrate()
+        document = plan.model_dump(mode="json")
+        project = Project(
+            "measure", "Measure", plan.technique, document, plan.hash, "http://x", 1, 2
+        )
+        store.save_project(project)
+        store.add_sources(project.id, sources)
+        try:
+            return build_requests(store, project.id, "measure", plan, items, engine.model)
+        finally:
+            store.close()
+
+
+def _screen(outcome: Outcome, candidates: list[Candidate], context: ScreenContext) -> None:
+    for stage in configure(context.recipe):
         if stage.scope == "final":
             continue
         decisions = stage.screen(candidates, context)
