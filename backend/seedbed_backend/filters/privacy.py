@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any, Literal, TypeAlias
 
@@ -52,19 +53,20 @@ class Privacy(Filter):
         return actions
 
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:
-        """See Filter."""
-        return [self._decide(candidate, context) for candidate in candidates]
+        """See Filter. The sources are made ready once, and only where they are looked through."""
+        key = f"{self.key}\x00{context.recipe.rng_seed}"
+        sources = cache(lambda: _made_ready(context.sources))
+        return [self._decide(candidate, sources, key) for candidate in candidates]
 
     def action(self, type_: str) -> Action:
         """Return what happens to a type that the candidate's own source says too."""
         harmless: Action = "keep" if type_ in pii.HARMLESS_TYPES else self.default
         return self.actions.get(type_, harmless)
 
-    def _decide(self, candidate: Candidate, context: ScreenContext) -> Decision:
-        key = f"{self.key}\x00{context.recipe.rng_seed}"
+    def _decide(self, candidate: Candidate, sources: Callable[[], _Sources], key: str) -> Decision:
         source = [text for text in candidate.source.fields.values() if isinstance(text, str)]
         found = [
-            self._finding(name, text, each, source, context, candidate.source.id, key)
+            self._finding(name, text, each, source, sources, candidate.source.id, key)
             for name, text in candidate.fields.items()
             if isinstance(text, str) and (not self.fields or name in self.fields)
             for each in self._find(name, text)
@@ -93,7 +95,7 @@ class Privacy(Filter):
         text: str,
         each: pii.Pii,
         source: Sequence[str],
-        context: ScreenContext,
+        sources: Callable[[], _Sources],
         source_id: str,
         key: str,
     ) -> dict[str, Any]:
@@ -110,7 +112,7 @@ class Privacy(Filter):
         if not is_in_source:
             if action != "keep":
                 action = max(action, self.unsourced, key=STRICTNESS.index)
-            if other := _other_source(each.type, value, context, source_id):
+            if other := sources().other(each.type, value, source_id):
                 finding["seen_in"] = other
         finding["action"] = action
         if action in ("mask", "pseudonym"):
@@ -173,12 +175,13 @@ class _Sources:
 _cached: tuple[tuple[str, ...], _Sources] | None = None
 
 
-def _other_source(type_: str, value: str, context: ScreenContext, own_id: str) -> str:
+def _made_ready(sources: Sequence[SourceTask]) -> _Sources:
+    """Return a set of sources made ready, once as long as the same set is asked for."""
     global _cached
-    key = tuple(source.id for source in context.sources)
+    key = tuple(source.id for source in sources)
     if _cached is None or _cached[0] != key:
-        _cached = (key, _Sources(context.sources))
-    return _cached[1].other(type_, value, own_id)
+        _cached = (key, _Sources(sources))
+    return _cached[1]
 
 
 def _reason(found: Sequence[Mapping[str, Any]]) -> str:
