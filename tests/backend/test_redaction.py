@@ -89,6 +89,24 @@ def test_the_review_task_shows_no_original_anywhere():
     assert labeling.values(prediction["result"], spec, task["data"])["quote"] == QUOTE
 
 
+def test_the_review_task_shows_no_text_of_another_candidate_or_source():
+    stored = grown(MASKING)
+    near = {
+        "match": "c9",
+        "kind": "real",
+        "similarity": 0.6,
+        "cosine": 0.9,
+        "text": "Fees: 20 EUR.",
+    }
+    beside = {
+        "dedup": {"nearest": {**near, "differs": "number"}, "replaces": [{**near, "by": "x"}]},
+        "memorization": {"source": "s9", "text": "Fees: 20 EUR."},
+    }
+    task = review_task(replace(stored, evidence={**stored.evidence, **beside}))
+    assert "20 EUR" not in str(task)
+    assert task == review_task(stored)
+
+
 def test_a_prediction_for_the_source_task_marks_the_words_of_the_original():
     stored = grown(MASKING)
     [prediction] = publishing.predictions(RECIPE.spec, [stored], on_source=True)

@@ -86,8 +86,6 @@ def test_every_reason_has_examples(counted: World):
         ("c3", "similarity", "near_copy"),
         ("c2", "similarity", "too_far"),
     ]
-    assert found[0].fields is None
-    assert found[1].fields == {"paraphrase": "words"}
     assert len(counted.store.examples_by_reason("p1", n_each=2)) == 4
 
 

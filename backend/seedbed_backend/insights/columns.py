@@ -151,10 +151,11 @@ def _column(
         names = sorted({*a, *b})
         numbers = {name: place for place, name in enumerate(names)}
         x, y = np.array([numbers[t] for t in a]), np.array([numbers[t] for t in b])
-        shown = [_shares_line(Counter(texts)) for texts in (a, b)]
+        counts = [Counter(texts) for texts in (a, b)]
+        shown = [_shares_line(counted) for counted in counts]
         details = {
-            "real": {n: round(a.count(n) / len(a), 4) for n in names},
-            "synthetic": {n: round(b.count(n) / len(b), 4) for n in names},
+            side: {name: round(counted[name] / counted.total(), 4) for name in names}
+            for side, counted in zip(("real", "synthetic"), counts, strict=True)
         }
     if column.is_date:
         days = [_weekdays(values) for values in (x, y)]

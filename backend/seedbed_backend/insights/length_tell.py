@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from seedbed.review import wilson_interval
@@ -102,8 +103,9 @@ def _first_words(pairs: Sequence[tuple[str, str]]) -> list[_Row]:
     """Judge the word that most chosen, and the one that most rejected sides begin with."""
     found = []
     for side in (0, 1):
-        firsts = [said[0] for pair in pairs if (said := words(pair[side]))]
-        for first in sorted(set(firsts), key=lambda w: (-firsts.count(w), w))[:1]:
+        firsts = Counter(said[0] for pair in pairs if (said := words(pair[side])))
+        if firsts:
+            first = min(firsts, key=lambda word: (-firsts[word], word))
             found.append(_trait(f"begins with \u201c{first}\u201d", _begins(first), pairs))
     return list({row[0]: row for row in found}.values())
 

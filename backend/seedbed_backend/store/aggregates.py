@@ -178,8 +178,7 @@ class AggregateStore(Database):
             .subquery()
         )
         query = (
-            select(_COLUMNS.id, _COLUMNS.source_id, _COLUMNS.stage, _COLUMNS.reason)
-            .add_columns(_COLUMNS.fields, _COLUMNS.text)
+            select(_COLUMNS.id, _COLUMNS.stage, _COLUMNS.reason)
             .join(ranked, ranked.c.id == _COLUMNS.id)
             .where(ranked.c.place <= n_each)
             .order_by(_COLUMNS.stage, _COLUMNS.reason, _COLUMNS.id)

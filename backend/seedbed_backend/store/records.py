@@ -224,14 +224,11 @@ class FilterCount:
 
 @dataclass(frozen=True, slots=True)
 class DroppedExample:
-    """A dropped candidate, for show; without `fields` where its completion could not be parsed."""
+    """A dropped candidate, to be shown, and its place in the funnel."""
 
     id: str
-    source_id: str
     stage: str
     reason: str
-    fields: Mapping[str, str] | None
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
