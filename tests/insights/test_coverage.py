@@ -157,3 +157,14 @@ def test_any_text_is_looked_at(texts):
 def test_the_same_data_give_the_same_finding():
     data = expanded(DISPUTES + LOGINS + DELIVERIES, more(DISPUTES + LOGINS, 2))
     assert find(data) == find(data)
+
+
+def test_a_text_that_is_shown_has_its_personal_data_replaced():
+    data = expanded([*DISPUTES, *LOGINS], ["Write to eva.lund@acme.example about it"] * 24)
+    place = {"field": "example", "start": 9, "end": 30, "replacement": "<EMAIL>"}
+    found = {"privacy": {"found": [place], "source": []}}
+    masked = [replace(each, evidence=found) for each in data.candidates]
+    finding = find(replace(data, candidates=masked))
+    assert finding.rows[-1][1] == "Write to <EMAIL> about it"
+    assert any("<EMAIL>" in warning for warning in finding.warnings)
+    assert "eva.lund" not in str(finding)

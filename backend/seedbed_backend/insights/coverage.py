@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.records import content_id
+from seedbed.records import Candidate, content_id
+from seedbed_backend import redaction
 from seedbed_backend.insights.base import Finding, Insight, ReportData
-from seedbed_backend.insights.sets import Sets, compare
+from seedbed_backend.insights.sets import Sets, compare, synthetic_text
 from seedbed_backend.selection import Vectors, nearest
 from seedbed_backend.text import locate, sentences, words
 from seedbed_backend.topics import Topics, find_topics
@@ -50,13 +51,14 @@ def find(data: ReportData) -> Finding | None:
     outside = np.flatnonzero(grown < 0)
     outside_fraction = len(outside) / len(sets.synthetic)
     if len(outside):
-        shown = f"{_percent(outside_fraction)} ({len(outside)})"
-        rows.append(["none of these", _shortened(sets.synthetic[outside[0]]), "", shown])
-    if outside_fraction > MAX_OUTSIDE:
-        warnings.append(
-            f"{_percent(outside_fraction)} of the synthetic examples are about none of your topics; "
-            f"for example: “{_shortened(sets.synthetic[outside[0]])}”"
-        )
+        counted = f"{_percent(outside_fraction)} ({len(outside)})"
+        example = _shortened(_as_shown(data, sets.candidates[outside[0]]))
+        rows.append(["none of these", example, "", counted])
+        if outside_fraction > MAX_OUTSIDE:
+            warnings.append(
+                f"{_percent(outside_fraction)} of the synthetic examples are about none of your "
+                f"topics; for example: “{example}”"
+            )
     n_covered = sum(topic["n_synthetic"] > 0 for topic in by_topic)
     lines = [
         f"{n_covered} of {len(by_topic)} topics have synthetic examples; they hold "
@@ -93,6 +95,12 @@ def find(data: ReportData) -> Finding | None:
         warnings,
         figures,
     )
+
+
+def _as_shown(data: ReportData, candidate: Candidate) -> str:
+    """Return what stands for a survivor, with its personal data replaced."""
+    stored = next(each for each in data.survivors if each.candidate.id == candidate.id)
+    return synthetic_text(data.recipe, redaction.redacted(stored).candidate)
 
 
 def _topics_of(sets: Sets, topics: Topics) -> NDArray[np.int64]:
