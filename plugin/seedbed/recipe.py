@@ -228,8 +228,8 @@ class Recipe(BaseModel):
     def filter_options(self) -> dict[str, dict[str, Any]]:
         """Merge the technique's filters with this recipe's overrides, in running order.
 
-        Raises RecipeError for an override of a filter that the technique does not use, unless it
-        carries the options to add it.
+        Options for a filter that the technique does not use add it; whoever builds the filters
+        checks names and options.
         """
         merged = {name: dict(options) for name, options in self.spec.filters.items()}
         if "top_fraction" in merged:

@@ -165,3 +165,10 @@ def test_an_unknown_filter_is_refused_with_the_known_ones():
     with pytest.raises(NotFoundError, match="No filter is named 'nope'") as caught:
         configure(Recipe(technique="qa", filters={"nope": {}}))
     assert all(name in caught.value.hint for name in FILTERS)
+
+
+@pytest.mark.parametrize("override", [False, True, {}])
+def test_a_filter_that_there_is_not_is_named_whatever_the_recipe_says_of_it(override):
+    recipe = Recipe(technique="paraphrase", filters={"heuristic": override})
+    with pytest.raises(NotFoundError, match="heuristic"):
+        configure(recipe)

@@ -29,8 +29,11 @@ def configure(recipe: Recipe) -> list[Filter]:
     First those that look at one candidate, then those that look at a wave, last those that rank
     the run.
 
-    Raises RecipeError for an unknown filter, an unknown option or a value outside its range.
+    Raises NotFoundError for an unknown filter, even one that is switched off, and RecipeError for an
+    unknown option or a value outside its range.
     """
+    for name in recipe.filters:
+        registry.choose(filters(), name, "filter")
     built: list[Filter] = []
     for name, options in recipe.filter_options().items():
         variant: type[Filter] = registry.choose(filters(), name, "filter")
