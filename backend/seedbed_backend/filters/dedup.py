@@ -14,8 +14,9 @@ from pydantic import Field
 
 from seedbed.records import Candidate, Decision
 from seedbed_backend.filters.base import Encoder, Filter, Near, Reference, ScreenContext
-from seedbed_backend.filters.sameness import changed_fact, letter_similarity, normalise
+from seedbed_backend.filters.sameness import changed_fact, normalise
 from seedbed_backend.filters.top_fraction import quality
+from seedbed_backend.text import letter_similarity
 
 _SHORT, _LONG = 40, 120  # characters
 _SHOWN = 200  # characters of the matched text that the evidence shows

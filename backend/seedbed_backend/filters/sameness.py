@@ -17,9 +17,6 @@ from seedbed_backend.filters.contrasts import is_negation_changed, opposites
 from seedbed_backend.filters.facts import missing_names, quantities
 from seedbed_backend.text import STOPWORDS, is_reordered, jaccard, plain, stem, word_set, words
 
-N_LETTERS = 5
-"""How many characters a shingle has."""
-
 LONG_TEXT = 150
 """From this many characters on, a number or name that only one text has is an addition."""
 
@@ -81,20 +78,6 @@ def normalise(text: str) -> str:
     A text without any word keeps its characters.
     """
     return " ".join(_KEY.findall(bare(text).casefold())) or plain(text).casefold()
-
-
-@lru_cache(maxsize=4096)
-def shingles(normalised: str) -> frozenset[str]:
-    """Return the character 5-grams; a shorter text is its own."""
-    n = max(1, len(normalised) - N_LETTERS + 1)
-    return frozenset(normalised[i : i + N_LETTERS] for i in range(n))
-
-
-def letter_similarity(a: str, b: str) -> float:
-    """Return the Jaccard of the character 5-grams of two normalised texts, in [0, 1]."""
-    first, second = shingles(a), shingles(b)
-    n_shared = len(first & second)
-    return n_shared / (len(first) + len(second) - n_shared)
 
 
 def changed_fact(a: str, b: str, *, is_same_content: bool = False) -> str:

@@ -14,6 +14,7 @@ from seedbed_backend.text import (
     sentences,
     unpolished_similarity,
     word_similarity,
+    words,
 )
 
 MEANING_RISE = 0.10
@@ -101,7 +102,7 @@ class Similarity(Filter):
             return self.drop(candidate, strict, score, **evidence)
         is_copy = same_words >= self.max_same_words
         if self.window == "proven":
-            letters = letter_similarity(own, source)
+            letters = letter_similarity(" ".join(words(own)), " ".join(words(source)))
             beyond = unpolished_similarity(own, source)
             evidence |= {"same_letters": round(letters, 4), "same_beyond_polish": round(beyond, 4)}
             is_copy |= letters >= self.max_same_letters or beyond >= self.max_same_beyond_polish
