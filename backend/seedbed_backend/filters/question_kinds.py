@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from seedbed_backend.filters.passages import (
@@ -55,6 +56,7 @@ class QuestionKind:
     shared: float
 
 
+@lru_cache(maxsize=4096)
 def classify(question: str, answer: str, source: str) -> QuestionKind:
     """Say of which type a question is, and how hard.
 
@@ -90,8 +92,7 @@ def supporting(answer: str, question: str, source: str) -> list[int]:
     """Return the sentences that the answer needs: the best passage of each of its sentences."""
     known = document(source)
     needed: set[int] = set()
-    for start, end in sentences(answer):
-        part = answer[start:end]
+    for part in dict.fromkeys(answer[start:end] for start, end in sentences(answer)):
         wanted = wanted_words(part) or wanted_words(question)
         # A further sentence must bring a fifth of the words, or it is no support.
         window = best_window(wanted, known, penalty=0.2) if wanted else None

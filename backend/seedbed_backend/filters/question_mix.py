@@ -101,13 +101,14 @@ class QuestionMix(Filter):
     def _before(
         self, candidates: Sequence[Candidate], context: ScreenContext
     ) -> tuple[Counter[str], defaultdict[str, Counter[str]]]:
-        """Count by document, and by document and type, what was kept before."""
+        """Count what was kept before of the candidates' documents, and how many of each type."""
         totals: Counter[str] = Counter()
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         own = {candidate.id for candidate in candidates}
+        asked = {document_of(candidate.source) for candidate in candidates}
         for earlier in context.kept if self.uses_kept else ():
-            if earlier.id not in own:
-                document = document_of(earlier.source)
+            document = document_of(earlier.source)
+            if document in asked and earlier.id not in own:
                 totals[document] += 1
                 counts[document][self.kind(earlier.fields, earlier.source.fields).type] += 1
         return totals, counts
