@@ -12,7 +12,7 @@ from seedbed.recipe import parse
 from seedbed.technique import Technique
 from seedbed_backend import publishing
 from seedbed_backend.services import Services
-from seedbed_backend.store import Project
+from seedbed_backend.store import Project, StoredCandidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,13 @@ def _read(
 ) -> tuple[set[int], list[str]]:
     """Store the verdicts of one task; return the annotations that carry one, and what changed."""
     technique = parse(project.recipe).spec
-    predicted = _predicted(services, technique, task)
     judged: set[int] = set()
     changed: list[str] = []
-    if predicted is None:
+    try:
+        stored = services.store.candidate(str(task.get("data", {}).get("cid", "")))
+    except NotFoundError:
         return set(), []  # a task that somebody else put into the project
+    predicted = _predicted(technique, stored, task)
     for annotation in task.get("annotations", []):
         verdict = labeling.verdict(task, annotation, technique, predicted)
         if verdict is None:
@@ -68,20 +70,17 @@ def _read(
             services.store.withdraw_verdict(int(annotation["id"]))
             continue
         judged.add(int(annotation["id"]))
-        if services.store.save_verdict(verdict):
+        is_new = services.store.save_verdict(verdict)
+        if is_new:
             changed.append(verdict.candidate_id)
+        if is_new or stored.state == "dropped":
             services.store.reinstate(verdict.candidate_id)  # a re-screening had taken it back
     return judged, changed
 
 
 def _predicted(
-    services: Services, technique: Technique, task: Mapping[str, Any]
-) -> dict[str, str] | None:
+    technique: Technique, stored: StoredCandidate, task: Mapping[str, Any]
+) -> dict[str, str]:
     """Return what the person was shown, by our own books: Label Studio's predictions can be deleted."""
-    data = task.get("data", {})
-    try:
-        stored = services.store.candidate(str(data.get("cid", "")))
-    except NotFoundError:
-        return None
     (prediction,) = publishing.predictions(technique, [stored])
-    return labeling.values(prediction["result"], technique, data)
+    return labeling.values(prediction["result"], technique, task.get("data", {}))

@@ -200,6 +200,24 @@ def test_a_verdict_on_a_withdrawn_task_brings_its_candidate_back(project):
     assert services.label_studio.stored[late.review_task]["data"]["draw"] == late.draw
 
 
+def test_a_late_verdict_counts_also_where_its_reading_was_interrupted(project, monkeypatch):
+    services, _, _ = project
+    store = services.store
+    ask(services, STRICTER, apply=True)
+    late = next(s for s in store.candidates(run_id="run1") if s.is_withdrawn)
+    services.label_studio.judge(late.review_task, "accept")
+
+    def killed(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "reinstate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            verdicts.read_task(services, "p1", late.review_task)
+    verdicts.sync(services, "p1")
+    assert store.candidate(late.candidate.id).state == "survivor"
+
+
 def test_interrupted_it_goes_on_and_says_what_it_said_at_first(project):
     services, _, _ = project
     store, server = services.store, services.label_studio
