@@ -200,8 +200,11 @@ def import_(
     from seedbed.recipe import parse
 
     backend = connect()
-    technique = parse(backend.project(project)["recipe"]).spec
-    report = ingest.ingest(files, technique, columns=_pairs(mapping), n_words=words)
+    recipe = parse(backend.project(project)["recipe"])
+    technique = recipe.spec
+    report = ingest.ingest(
+        files, technique, labels=recipe.labels, columns=_pairs(mapping), n_words=words
+    )
     for problem in report.problems:
         click.secho(f"left out: {problem}", fg="yellow", err=True)
     if not report.sources:

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from records import TRANSACTIONS, bank_recipe, bank_sources
-from seedbed import ingest, recipe
+from seedbed import cli, ingest, recipe
 from seedbed.errors import UserError
 
 EUROPEAN = """\
@@ -92,6 +94,16 @@ def test_text_files_hold_no_records(tmp_path):
     file.write_text("One line.\n", encoding="utf-8")
     [problem] = ingest.ingest([file], bank_recipe().spec).problems
     assert "type .txt are not read" in str(problem)
+
+
+def test_a_dry_run_names_the_labels_that_the_import_would_refuse(german, monkeypatch):
+    file, plan = german
+    file.write_text(f"{EUROPEAN}Bus;-1,00;31.01.2025;Reisen\n", encoding="utf-8")
+    server = SimpleNamespace(project=lambda _: {"recipe": plan.model_dump(mode="json")})
+    monkeypatch.setattr(cli, "connect", lambda: server)
+    done = CliRunner().invoke(cli.main, ["import", "bank", str(file), "--dry-run"])
+    assert "line 6: The label 'Reisen' is not one of: Essen, Wohnen" in done.stderr
+    assert "4 sources" in done.stdout
 
 
 def seedbed(folder, *arguments):
