@@ -373,13 +373,16 @@ def perform(services: Services, analysis: Analysis) -> dict[str, Any]:
 
     With `options["apply"]` the changes are made, under the project's lock. Every step may run
     twice: an interrupted one is taken up again and says what it said at first; one that another
-    worker has ended meanwhile says what that one said.
+    worker has ended meanwhile says what that one said. Raises LabelConfigError, before anything is
+    changed, where the review project lacks a control.
     """
     store, options = services.store, analysis.options
     project = store.project(analysis.project_id)
     recipe = parse(options["recipe"])
     is_applied = bool(options.get("apply"))
     if is_applied:
+        config = services.label_studio.label_config(project.review_project)
+        labeling.check_config(config, recipe.spec, recipe.labels)
         verdicts.sync(services, project.id)  # a message about a verdict may have been lost
     lock = services.queues.project_lock(project.id) if is_applied else nullcontext()
     with lock:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from backend import grown
-from seedbed.errors import LabelStudioError, NotFoundError, RecipeError, UserError
+from seedbed.errors import LabelConfigError, LabelStudioError, NotFoundError, RecipeError, UserError
 from seedbed.labeling import WITHDRAWN_DRAW
 from seedbed_backend import outlook, rescreen, verdicts
 from seedbed_backend.filters.similarity import Similarity
@@ -233,6 +233,15 @@ def test_interrupted_it_goes_on_and_says_what_it_said_at_first(project):
     assert all(s.review_task in server.stored for s in published)
     assert len({task["data"]["cid"] for task in server.stored.values()}) == len(server.stored)
     assert len(store.events("p1")) == 1
+
+
+def test_nothing_is_written_where_the_review_project_could_not_take_what_is_new(project):
+    services, _, _ = project
+    before = everything(services.store)
+    services.label_studio.xml = '<View><Text name="source" value="$original"/></View>'
+    with pytest.raises(LabelConfigError):
+        ask(services, LOOSER, apply=True)
+    assert everything(services.store) == before
 
 
 def test_a_task_that_somebody_deleted_is_no_obstacle(project):
