@@ -31,7 +31,6 @@ VERDICT_ACTIONS = (
     "ANNOTATIONS_CREATED",
     "ANNOTATIONS_DELETED",
 )
-SOURCE_ACTIONS = ("TASKS_CREATED", "TASKS_DELETED")
 
 IMPORT_CHUNK = 250
 """Tasks per import: SQLite servers lock for long under larger ones while people label."""
