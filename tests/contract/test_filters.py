@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from seedbed.errors import NotFoundError, RecipeError
 from seedbed.recipe import Recipe
 from seedbed_backend.filters import Reference, configure, filters
 
+TESTS = Path(__file__).parents[1] / "filters"
 FILTERS = filters()
 NASTY = [
     "",
@@ -90,6 +92,11 @@ class TestEveryVariant:
         assert variant.reasons
         assert len(set(variant.reasons)) == len(variant.reasons)
         assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", reason) for reason in variant.reasons)
+
+    def test_every_reason_of_our_own_is_the_outcome_of_a_test(self, variant):
+        if variant.__module__.startswith("seedbed_backend."):
+            tests = (TESTS / f"test_{variant.name}.py").read_text(encoding="utf-8")
+            assert [r for r in variant.reasons if f'"{r}"' not in tests] == []
 
 
 def test_every_filter_is_used_by_a_technique_or_can_be_added():

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from filters.support import HashingEncoder, candidate, context, screen_one
@@ -110,6 +111,26 @@ def test_the_costliest_lack_is_named():
 def test_looks_for_the_kind_of_answer(question, kind, passage, has_it):
     assert answer_type(question) == kind
     assert has_answer_type(question, passage) is has_it
+
+
+class Near(HashingEncoder):
+    """Finds the same cosine, 0.62, between any question and any sentence."""
+
+    def encode(self, texts):
+        return np.array([(1.0, 0.0) if t.endswith("?") else (0.62, 0.7846) for t in texts])
+
+
+def test_where_more_is_asked_a_passage_without_such_an_answer_is_not_enough():
+    strict = FILTER.model_copy(update={"minimum": 0.70})
+
+    def decided(question):
+        made = candidate(source={"passage": PASSAGE}, question=question, answer="", quote="")
+        return screen_one(strict, made, context("qa", Near()))
+
+    decision = decided("How many disputes are settled by arbitration?")
+    assert decision.reason == "no_such_answer"
+    assert decision.evidence["missing"] == "no number"
+    assert decided("Are disputes settled by arbitration?").keep
 
 
 def test_an_answer_must_rest_on_a_passage_about_the_question():

@@ -25,10 +25,18 @@ def against(text, reference, kind="kept", own_source="", filter_=FILTER):
     return screen_one(filter_, candidate("c1", paraphrase=text), ctx)
 
 
-@pytest.mark.parametrize("kind", ["kept", "real", "rejected"])
-def test_the_reason_tells_what_is_repeated(kind):
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("kept", "duplicate_of_kept"),
+        ("real", "duplicate_of_real"),
+        ("rejected", "duplicate_of_rejected"),
+    ],
+)
+def test_the_reason_tells_what_is_repeated(kind, reason):
+    assert against("Change my order.", "cancel my order", kind).keep
     decision = against("Cancel my order.", "cancel my order", kind)
-    assert decision.reason == f"duplicate_of_{kind}"
+    assert decision.reason == reason
     assert decision.evidence == {
         "match": "r1",
         "kind": kind,

@@ -67,6 +67,7 @@ def test_an_answer_that_no_passage_supports_has_no_evidence():
     decision = decide("alpha epsilon omega", "", passage=passage)
     assert decision.reason == "quote_not_found"
     assert "start" not in decision.evidence
+    assert decide("alpha stands with filler", "", passage=passage).keep
 
 
 def test_the_score_falls_with_every_broken_check():
@@ -173,7 +174,21 @@ def test_facts_that_stand_apart_are_named():
     )
     decision = decide("Desks are made of oak for 80 euros.", "", passage=passage)
     assert decision.evidence["apart"] == ["80"]
-    assert decision.score < decide("Desks are made of oak in Lille.", "", passage=passage).score
+    together = "Desks are made of oak in Lille."
+    assert decision.score < decide(together, "", passage=passage).score
+    strict = FILTER.model_copy(update={"minimum": 0.85})
+    source = {"passage": passage}
+    apart = candidate(source=source, answer="Desks are made of oak in Rotterdam for 80 euros.")
+    assert screen_one(strict, apart, context("qa")).reason == "facts_apart"
+    assert screen_one(strict, candidate(source=source, answer=together), context("qa")).keep
+
+
+def test_an_answer_may_say_we_where_its_document_does():
+    answer = "We deliver on Mondays."
+    passage = "We deliver on Mondays. Our drivers ring twice. Parcels go back after ten days."
+    assert decide(answer, "When?", passage=passage).keep
+    passage = passage.replace("We deliver", "Acme delivers").replace("Our", "The")
+    assert decide(answer, "When?", passage=passage).reason == "personal_statement"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ def decide(text, source=SOURCE, **recipe):
         "Limitation of Liability",
         "If p then q; if not p, r.",
         "where's my card at",
+        "Bring a passport, a visa, etc.; the order stays open.",
+        "Orders ship to Oslo, Bergen, etc., within 14 days.",
         "The API answers with 404 for /v1/orders/{id} after 14 days.",
         "The deposit is $XXX until the order is cancelled.",
         "Kortet fungerar inte utomlands och jag vet inte varf\u00f6r.",
@@ -179,6 +181,17 @@ def test_the_score_falls_with_every_slip():
     slip = decide("Any order may be cancelled withn 14 days of its delivery.")
     assert clean.score == 1.0
     assert clean.score > slip.score > 0.25
+
+
+def test_the_longest_text_that_is_allowed_is_kept():
+    text = "The customer may cancel the order until it is shipped."
+    made = candidate(paraphrase=f"  {text}\n")
+    exact = FILTER.model_copy(update={"max_characters": len(text)})
+    assert screen_one(exact, made, context()).keep
+    shorter = FILTER.model_copy(update={"max_characters": len(text) - 1})
+    decision = screen_one(shorter, made, context())
+    assert decision.reason == "too_long"
+    assert decision.evidence["n_characters"] == len(text)
 
 
 def test_reports_the_field_that_is_broken():

@@ -85,6 +85,10 @@ def test_near_twins_are_kept_where_the_rejected_one_has_a_wrong_fact():
     assert swapped.evidence["numbers"] == ["40"]
 
 
+def test_names_of_the_prompt_may_be_named():
+    assert decide("Yes. Clause 4.2 allows that after delivery to Port Aldo.", BAD).keep
+
+
 def test_the_rejected_side_may_invent():
     assert decide(GOOD, BAD.replace("that order", "that order within 99 days")).keep
 
@@ -100,11 +104,15 @@ def test_facts_are_checked_on_request_only():
     assert decide(GOOD.replace("14", "40"), BAD, filter_=lax).keep
 
 
-def test_a_fact_from_another_place_of_the_prompt_is_no_fact():
-    decision = decide(
-        "Clause 4.2 says that orders may be cancelled within fourteen (41) days of delivery.", BAD
+def test_a_sentence_of_the_prompt_is_not_repeated_with_another_word_in_it():
+    told = (
+        "By clause 4.2 orders may be cancelled within 14 days of delivery to Port Aldo, and the "
+        "customer pays the return freight."
     )
-    assert decision.reason in {"number_not_in_prompt", "fact_exchanged"}
+    assert decide(told, BAD).keep
+    decision = decide(told.replace("customer", "supplier"), BAD)
+    assert decision.reason == "fact_exchanged"
+    assert decision.evidence["exchanged"] == ["customer → supplier"]
 
 
 def test_without_a_measured_rule_the_support_is_the_score():
