@@ -91,7 +91,7 @@ def needs(labels: Sequence[LabelState], goal: Goal) -> list[Need]:
 
     Its yield is that of all labels, with the weight of 4 attempts, updated by its own counts.
     """
-    quotas = apportion({s.label: s.share * goal.n_wanted for s in labels})
+    quotas = round_shares({s.label: s.share * goal.n_wanted for s in labels})
     n, n_kept = sum(s.n_attempts for s in labels), sum(s.n_kept for s in labels)
     prior = min(0.95, 1 / (goal.over_generation * goal.final_share))
     overall = (PRIOR_ATTEMPTS * prior + n_kept) / (PRIOR_ATTEMPTS + n)
@@ -131,7 +131,7 @@ def allot(n_attempts: int, found: Sequence[Need]) -> dict[str, int]:
     dealt: Counter[str] = Counter()
     while open_ and (left := n_attempts - dealt.total()) > 0:
         total = sum(need.n_needed for need in open_.values())
-        parts = apportion({k: left * need.n_needed / total for k, need in open_.items()})
+        parts = round_shares({k: left * need.n_needed / total for k, need in open_.items()})
         for label, n in parts.items():
             dealt[label] += min(n, open_[label].n_allowed - dealt[label])
         full = [label for label, need in open_.items() if dealt[label] >= need.n_allowed]
@@ -142,7 +142,7 @@ def allot(n_attempts: int, found: Sequence[Need]) -> dict[str, int]:
     return {label: n for label, n in dealt.items() if n}
 
 
-def apportion(shares: Mapping[str, float]) -> dict[str, int]:
+def round_shares(shares: Mapping[str, float]) -> dict[str, int]:
     """Round to whole numbers with the same (rounded) sum: the largest remainders go up."""
     floors = {label: int(share + 1e-9) for label, share in shares.items()}
     n_left = round(sum(shares.values())) - sum(floors.values())

@@ -107,5 +107,5 @@ def test_attempts_are_dealt_within_groups_evenly():
 
 
 def test_rounding_keeps_the_sum():
-    assert balance.apportion({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}) == {"a": 1, "b": 0, "c": 0}
-    assert sum(balance.apportion({"a": 33.3, "b": 33.3, "c": 33.4}).values()) == 100
+    assert balance.round_shares({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}) == {"a": 1, "b": 0, "c": 0}
+    assert sum(balance.round_shares({"a": 33.3, "b": 33.3, "c": 33.4}).values()) == 100

@@ -44,6 +44,11 @@ class Finding:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+def percent(share: float) -> str:
+    """Put a share in [0, 1] in words: "12 %"."""
+    return f"{100 * share:.0f} %"
+
+
 @dataclass(frozen=True, slots=True)
 class Insight:
     """One part of the report. `find` returns None where it has nothing to say."""

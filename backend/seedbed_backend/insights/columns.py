@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seedbed.columns import Column, as_date
 from seedbed_backend.association import Floats, correlation_ratio, cramers_v, pearson, spearman
-from seedbed_backend.balance import apportion
+from seedbed_backend.balance import round_shares
 from seedbed_backend.insights.base import Finding, Insight, ReportData
 
 MIN_RECORDS = 8
@@ -124,7 +124,7 @@ def _with_shares_of(seeds: Sequence[Record], made: Sequence[Record], label: str)
     total = sum(weights.values())
     if not total:
         return list(seeds)
-    counts = apportion({i: w * max(1000, len(seeds)) / total for i, w in weights.items()})
+    counts = round_shares({i: w * max(1000, len(seeds)) / total for i, w in weights.items()})
     return [seeds[int(i)] for i, n in counts.items() for _ in range(n)]
 
 

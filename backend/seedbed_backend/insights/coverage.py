@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seedbed.records import Candidate, content_id
 from seedbed_backend import redaction
-from seedbed_backend.insights.base import Finding, Insight, ReportData
+from seedbed_backend.insights.base import Finding, Insight, ReportData, percent
 from seedbed_backend.insights.sets import Sets, compare, synthetic_text
 from seedbed_backend.selection import Vectors, nearest
 from seedbed_backend.text import locate, sentences, words
@@ -51,18 +51,18 @@ def find(data: ReportData) -> Finding | None:
     outside = np.flatnonzero(grown < 0)
     outside_fraction = len(outside) / len(sets.synthetic)
     if len(outside):
-        counted = f"{_percent(outside_fraction)} ({len(outside)})"
+        counted = f"{percent(outside_fraction)} ({len(outside)})"
         example = _shortened(_as_shown(data, sets.candidates[outside[0]]))
         rows.append(["none of these", example, "", counted])
         if outside_fraction > MAX_OUTSIDE:
             warnings.append(
-                f"{_percent(outside_fraction)} of the synthetic examples are about none of your "
+                f"{percent(outside_fraction)} of the synthetic examples are about none of your "
                 f"topics; for example: “{example}”"
             )
     n_covered = sum(topic["n_synthetic"] > 0 for topic in by_topic)
     lines = [
         f"{n_covered} of {len(by_topic)} topics have synthetic examples; they hold "
-        f"{_percent(_share_covered(by_topic))} of your {_noun(sets)}."
+        f"{percent(_share_covered(by_topic))} of your {_noun(sets)}."
     ]
     figures: dict[str, Any] = {
         "n_real": sets.n_real,
@@ -129,8 +129,8 @@ def _table(
         [
             topic["name"],
             _shortened(topic["example"]),
-            f"{_percent(topic['real_fraction'])} ({topic['n_real']})",
-            f"{_percent(topic['synthetic_fraction'])} ({topic['n_synthetic']})",
+            f"{percent(topic['real_fraction'])} ({topic['n_real']})",
+            f"{percent(topic['synthetic_fraction'])} ({topic['n_synthetic']})",
         ]
         for topic in by_topic
     ]
@@ -156,18 +156,18 @@ def _topic_warnings(by_topic: Sequence[dict[str, Any]], n: int, noun: str) -> li
         at_least = float(binom.sf(here - 1, n, share))
         if here == 0 and at_most < _CHANCE:
             missing.append(
-                f"The cluster around “{topic['name']}” ({_percent(share)} of your {noun}) has no "
+                f"The cluster around “{topic['name']}” ({percent(share)} of your {noun}) has no "
                 "synthetic example."
             )
         elif 0 < here < share * n / 3 and at_most < _CHANCE:
             thin.append(
-                f"The cluster around “{topic['name']}” is thin: {_percent(share)} of your {noun}, "
-                f"{_percent(here / n)} of the synthetic ones."
+                f"The cluster around “{topic['name']}” is thin: {percent(share)} of your {noun}, "
+                f"{percent(here / n)} of the synthetic ones."
             )
         elif here > 3 * share * n and here >= 10 and at_least < _CHANCE:
             swollen.append(
-                f"The synthetic set clusters around “{topic['name']}”: {_percent(here / n)} of it, "
-                f"{_percent(share)} of your {noun}."
+                f"The synthetic set clusters around “{topic['name']}”: {percent(here / n)} of it, "
+                f"{percent(share)} of your {noun}."
             )
     return [*_some(missing), *_some(thin), *_some(swollen)]
 
@@ -190,13 +190,13 @@ def _distances(sets: Sets) -> tuple[list[str], list[str], dict[str, Any]]:
     lines = [
         f"From a real example to the nearest synthetic one: {_told(figures['real_to_synthetic'])}.",
         f"From a synthetic example to the nearest real one: {_told(figures['synthetic_to_real'])}.",
-        f"{_percent(figures['near_fraction'])} of the real examples have a synthetic one no farther "
+        f"{percent(figures['near_fraction'])} of the real examples have a synthetic one no farther "
         f"off than their {N_NEIGHBOURS}th nearest real one.",
     ]
     warnings = []
     if figures["near_fraction"] < 0.5 and len(sets.synthetic) >= len(sets.real):
         warnings.append(
-            f"{_percent(1 - figures['near_fraction'])} of your examples have no synthetic example "
+            f"{percent(1 - figures['near_fraction'])} of your examples have no synthetic example "
             "near them, though there are as many of these as of yours."
         )
     return lines, warnings, figures
@@ -228,7 +228,7 @@ def _lineage(sets: Sets) -> tuple[list[str], list[str], dict[str, Any]]:
         + (f", in {len(groups) - len(unused)} of {len(groups)} documents." if groups else ".")
     ]
     if quoted is not None:
-        lines.append(f"{_percent(quoted)} of the sentences of these sources serve as evidence.")
+        lines.append(f"{percent(quoted)} of the sentences of these sources serve as evidence.")
     warnings = [
         f"The document “{group}” ({groups[group]} sources) has no synthetic example."
         for group in unused
@@ -291,8 +291,8 @@ def _sameness(sets: Sets) -> tuple[list[str], list[str], dict[str, Any]]:
     lines = [
         "Alike within the set (mean cosine with the nearest other one): synthetic "
         f"{near_synthetic:.2f}, your {_noun(sets)} {near_real:.2f}, {n} of each.",
-        f"Different word pairs: synthetic {_percent(distinct_synthetic)}, your {_noun(sets)} "
-        f"{_percent(distinct_real)}, of {size} each.",
+        f"Different word pairs: synthetic {percent(distinct_synthetic)}, your {_noun(sets)} "
+        f"{percent(distinct_real)}, of {size} each.",
     ]
     warnings = []
     if sets.is_same_kind and near_synthetic > near_real + 0.10:
@@ -303,8 +303,8 @@ def _sameness(sets: Sets) -> tuple[list[str], list[str], dict[str, Any]]:
         )
     if sets.is_same_kind and distinct_synthetic < 0.7 * distinct_real:
         warnings.append(
-            f"Synthetic examples repeat phrases: {_percent(distinct_synthetic)} of their word pairs "
-            f"are different ones, {_percent(distinct_real)} of yours."
+            f"Synthetic examples repeat phrases: {percent(distinct_synthetic)} of their word pairs "
+            f"are different ones, {percent(distinct_real)} of yours."
         )
     return lines, warnings, figures
 
@@ -377,10 +377,6 @@ def _some(warnings: Sequence[str]) -> list[str]:
 
 def _noun(sets: Sets) -> str:
     return "examples" if sets.is_same_kind else "sources"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _shortened(text: str, length: int = 60) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.recipe import Recipe
-from seedbed_backend.insights.base import Finding, Insight, ReportData
+from seedbed_backend.insights.base import Finding, Insight, ReportData, percent
 from seedbed_backend.insights.sets import Sets, compare
 from seedbed_backend.text import sentences, words
 from seedbed_backend.topics import find_topics
@@ -318,11 +318,11 @@ def _compare_shares(key: str, name: str, real: Sequence[str], synthetic: Sequenc
         statistic,
         float(np.abs(gaps).sum() / 2),
         p,
-        f"{_quoted(kinds[widest])} {_percent(shares[0][widest])}",
-        f"{_quoted(kinds[widest])} {_percent(shares[1][widest])}",
-        f"Synthetic examples differ in {name}: {_quoted(more)} {_percent(shares[1][gaps.argmax()])} "
-        f"against {_percent(shares[0][gaps.argmax()])}, {_quoted(less)} "
-        f"{_percent(shares[1][gaps.argmin()])} against {_percent(shares[0][gaps.argmin()])}.",
+        f"{_quoted(kinds[widest])} {percent(shares[0][widest])}",
+        f"{_quoted(kinds[widest])} {percent(shares[1][widest])}",
+        f"Synthetic examples differ in {name}: {_quoted(more)} {percent(shares[1][gaps.argmax()])} "
+        f"against {percent(shares[0][gaps.argmax()])}, {_quoted(less)} "
+        f"{percent(shares[1][gaps.argmin()])} against {percent(shares[0][gaps.argmin()])}.",
         {
             "real": {k: int(counts[0][k]) for k in kinds},
             "synthetic": {k: int(counts[1][k]) for k in kinds},
@@ -422,10 +422,6 @@ def _p(p: float) -> str:
 
 def _figure(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 20 or value == round(value) else f"{value:.2g}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _quoted(name: str) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from seedbed_backend.balance import BARREN_ATTEMPTS, apportion, wanted_shares
+from seedbed_backend.balance import BARREN_ATTEMPTS, round_shares, wanted_shares
 from seedbed_backend.insights.base import Finding, Insight, ReportData
 from seedbed_backend.insights.sets import label_of
 from seedbed_backend.store import StoredCandidate
@@ -53,7 +53,7 @@ def find(data: ReportData) -> Finding | None:
     for stored in data.candidates:
         attempts.setdefault(label_of(data.recipe, stored.candidate), []).append(stored)
     n = survivors.total()
-    quotas = apportion({label: share * n for label, share in shares.items()})
+    quotas = round_shares({label: share * n for label, share in shares.items()})
     overall = n / len(data.candidates) if data.candidates else 0.0
     found = [
         _balance(label, shares[label], quotas[label], n, n_sources[label], attempts[label], overall)
