@@ -8,7 +8,6 @@ DIR holds answerability.jsonl. A ridge-regularised logistic regression on the fe
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ import numpy as np
 from grounding_weights import cross_validated, fit
 from sklearn.metrics import roc_auc_score
 
-from filters import demo_encoder
+from filters import demo_encoder, read
 from seedbed_backend.embeddings import SentenceEncoder
 from seedbed_backend.filters.answerable import WEIGHTS, best_cosine, look
 
@@ -26,8 +25,7 @@ from seedbed_backend.filters.answerable import WEIGHTS, best_cosine, look
 @click.option("--encoder", type=click.Path(exists=True, path_type=Path))
 def main(data: Path, encoder: Path | None) -> None:
     """Print weights and AUROC."""
-    lines = (data / "answerability.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = read(data / "answerability.jsonl")
     views = [look(row["question"], row["source_text"]) for row in rows]
     local = SentenceEncoder(encoder or demo_encoder(), threads=1)
     texts = list(dict.fromkeys(t for v in views for t in v.texts))

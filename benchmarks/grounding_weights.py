@@ -9,7 +9,6 @@ count 65 %, constructed ones 20 %, and those that their length alone solves 15 %
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -19,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
+from filters import read
 from seedbed_backend.filters.grounding import WEIGHTS, examine
 
 SHARES = {"human": 0.65, "constructed": 0.20, "artefact": 0.15}
@@ -32,8 +32,7 @@ N_ROUNDS = 5
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path))
 def main(data: Path) -> None:
     """Print weights and AUROC."""
-    lines = (data / "grounding.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    rows = read(data / "grounding.jsonl")
     supports = [examine(row["answer"], row["source_text"]) for row in rows]
     x = np.array([[support.features[name] for name in WEIGHTS] for support in supports])
     labels = np.array([bool(row["grounded"]) for row in rows])

