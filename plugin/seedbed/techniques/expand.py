@@ -48,6 +48,8 @@ def _of_records(columns: tuple[Column, ...], template: RowTemplate) -> Technique
                 own[option] = [n for name in value for n in (texts if name == "example" else [])]
             elif option.endswith("_field"):
                 own[option] = next(iter(names.get(value, [])), "")
+            else:
+                continue
             if not own[option]:
                 return None
         return own
