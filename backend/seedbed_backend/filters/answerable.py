@@ -188,7 +188,7 @@ def look(question: str, source: str) -> View:
     is_alike = nearest.share >= _MIN_ALIKE
     turned = turned_words(question, around) if is_alike else []
     contrary = telling_opposites(core, question) if is_alike else []
-    wanted_kind = "" if has_answer_type(question, core) else "no " + (answer_type(question) or "")
+    wanted_kind = "" if has_answer_type(question, core) else f"no {answer_type(question)}"
     features = {
         "covered": nearest.share,
         "vague": float(min(3, sum(is_light(s) and not known.has(s) for s in own))),
