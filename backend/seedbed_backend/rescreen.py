@@ -417,6 +417,7 @@ def perform(services: Services, analysis: Analysis) -> dict[str, Any]:
                 analysis=analysis.id,
                 **{key: result[key]["n"] for key in ("newly_kept", "newly_dropped")},
             )
+            store.update_analysis(analysis.id, state="done", result=result)
     return result
 
 

@@ -22,8 +22,8 @@ from seedbed_backend.store import Store
 class Services:
     """One process's connections and loaded models.
 
-    The web process never touches `engine`, `judge` and `encoder`; a worker loads each once and
-    keeps it, but for the generator and the judge where they do not fit side by side.
+    The web process never touches `engine`, `judge`, `encoder` and `entailment`; a worker loads each
+    once and keeps it, but for the generator and the judge where they do not fit side by side.
     """
 
     def __init__(self, settings: Settings) -> None:
