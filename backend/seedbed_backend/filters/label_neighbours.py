@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import Field
 from seedbed.errors import RecipeError
 from seedbed.recipe import Recipe
 from seedbed.records import Candidate, Decision
-from seedbed_backend.filters.base import Filter, ScreenContext
+from seedbed_backend.filters.base import Encoder, Filter, ScreenContext
 
 Labelled = tuple[str, str, str]
 """Id, label and text of a labelled source."""
@@ -78,7 +78,9 @@ class LabelNeighbours(Filter):
             for candidate, label in zip(candidates, labels, strict=True)
             if len(labelled) >= self.min_labelled and counts[label] >= self.min_of_label
         ]
-        votes = self._votes(judged, labelled, counts, own, context.encoder) if judged else {}
+        encoder: Any = context.encoder  # an Encoder, told from others by identity
+        known = _known(encoder, labelled) if judged else None
+        votes = self._votes(judged, known, counts, own, context.encoder) if known else {}
         return [
             self._decide(candidate, *votes[candidate.id])
             if candidate.id in votes
@@ -89,22 +91,21 @@ class LabelNeighbours(Filter):
     def _votes(
         self,
         judged: Sequence[tuple[Candidate, str]],
-        labelled: tuple[Labelled, ...],
+        known: _Known,
         counts: Counter[str],
         own: str,
-        encoder: Any,
+        encoder: Encoder,
     ) -> dict[str, tuple[_Vote, _Vote | None, float]]:
         """Take the vote on every candidate and, where it has the same label, on its source.
 
         The third is the reliability of the label.
         """
-        known = _matrix(encoder, labelled)
         texts = [candidate.text(self.fields) for candidate, _ in judged]
         texts += [c.source.fields.get(self.source_field, "") for c, _ in judged]
         place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        cosines = np.round(encoder.encode(list(place)) @ known.T, 5)
+        cosines = np.round(encoder.encode(list(place)) @ known.vectors.T, 5)
         reliable = {
-            label: _reliability(encoder, labelled, label, self._size(counts[label]), self.min_share)
+            label: known.reliability(label, self._size(counts[label]), self.min_share)
             for label in {label for _, label in judged}
         }
         votes: dict[str, tuple[_Vote, _Vote | None, float]] = {}
@@ -114,8 +115,8 @@ class LabelNeighbours(Filter):
             text, original = candidate.text(self.fields), source.fields.get(self.source_field, "")
             has_same = source.fields.get(own) == label and bool(original.strip())
             votes[candidate.id] = (
-                _vote(cosines[place[text]], labelled, label, source.id, size),
-                _vote(cosines[place[original]], labelled, label, source.id, size)
+                _vote(cosines[place[text]], known.labelled, label, source.id, size),
+                _vote(cosines[place[original]], known.labelled, label, source.id, size)
                 if has_same
                 else None,
                 reliable[label],
@@ -188,30 +189,35 @@ def _vote(
     )
 
 
-@lru_cache(maxsize=256)
-def _reliability(
-    encoder: Any, labelled: tuple[Labelled, ...], label: str, size: int, min_share: float
-) -> float:
-    """Return the share of a label's own sources that keep it by the vote of the others.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """The labelled sources with their vectors, shape (n, d), and what was found about their labels."""
 
-    Of up to 50 of them, evenly over their order.
-    """
-    places = [n for n, (_, name, _) in enumerate(labelled) if name == label]
-    tried = places[:: -(-len(places) // _MAX_TRIED)]
-    known = _matrix(encoder, labelled)
-    cosines = np.round(known[tried] @ known.T, 5)
-    kept = [
-        not _vote(row, labelled, label, labelled[n][0], size).is_lost(min_share)
-        for n, row in zip(tried, cosines, strict=True)
-    ]
-    return sum(kept) / len(kept)
+    labelled: tuple[Labelled, ...]
+    vectors: NDArray[np.float32]
+    found: dict[tuple[str, int, float], float] = field(default_factory=dict)
+
+    def reliability(self, label: str, size: int, min_share: float) -> float:
+        """Return the share of a label's own sources that keep it by the vote of the others.
+
+        Of up to 50 of them, evenly over their order.
+        """
+        key = (label, size, min_share)
+        if key not in self.found:
+            places = [n for n, (_, name, _) in enumerate(self.labelled) if name == label]
+            tried = places[:: -(-len(places) // _MAX_TRIED)]
+            cosines = np.round(self.vectors[tried] @ self.vectors.T, 5)
+            kept = [
+                not _vote(row, self.labelled, label, self.labelled[n][0], size).is_lost(min_share)
+                for n, row in zip(tried, cosines, strict=True)
+            ]
+            self.found[key] = sum(kept) / len(kept)
+        return self.found[key]
 
 
 @lru_cache(maxsize=2)
-def _matrix(encoder: Any, labelled: tuple[Labelled, ...]) -> NDArray[np.float32]:
-    """Return the vectors of the labelled sources, shape (n, d); `encoder` is an Encoder."""
-    vectors: NDArray[np.float32] = encoder.encode([text for _, _, text in labelled])
-    return vectors
+def _known(encoder: Encoder, labelled: tuple[Labelled, ...]) -> _Known:
+    return _Known(labelled, encoder.encode([text for _, _, text in labelled]))
 
 
 FILTER = LabelNeighbours
