@@ -19,6 +19,7 @@ from seedbed_backend.store import (
     Store,
     StoredCandidate,
 )
+from seedbed_backend.text import shortened
 
 N_RUNS = 5
 """How many of a project's newest runs are described."""
@@ -129,7 +130,10 @@ def full_report(store: Store, project: Project, run: Run | None = None) -> dict[
     n_sources, sources = store.hardest_sources(
         "source", project_id=project.id, run_id=run_id, n_least=MIN_ATTEMPTS
     )
-    texts = {s.id: s for s in store.sources(project.id, [each.key for each in sources])}
+    texts = {
+        source.id: shortened(source.fields[recipe.spec.text_field], EXAMPLE_LENGTH)
+        for source in store.sources(project.id, [each.key for each in sources])
+    }
     return {
         "project": {"id": project.id, "name": project.name, "technique": project.technique},
         "run": run_id,
@@ -150,11 +154,7 @@ def full_report(store: Store, project: Project, run: Run | None = None) -> dict[
         "groups": {"n": n_groups, "hardest": [_source_row(each) for each in groups]},
         "sources": {
             "n": n_sources,
-            "hardest": [
-                _source_row(each)
-                | {"text": _shortened(texts[each.key].fields[recipe.spec.text_field])}
-                for each in sources
-            ],
+            "hardest": [_source_row(each) | {"text": texts[each.key]} for each in sources],
         },
         "filters": [_filter_row(each) for each in _in_order(counts, recipe)],
         "flags": flags(counts),
@@ -290,13 +290,8 @@ def _example(stored: StoredCandidate, recipe: Recipe) -> dict[str, Any]:
     return {
         "id": stored.candidate.id,
         "source": stored.candidate.source.id,
-        "text": _shortened(text),
+        "text": shortened(text, EXAMPLE_LENGTH),
     }
-
-
-def _shortened(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= EXAMPLE_LENGTH else f"{text[: EXAMPLE_LENGTH - 1]}…"
 
 
 def _summaries(store: Store, project: Project, kind: str, n_workers: int) -> list[dict[str, Any]]:

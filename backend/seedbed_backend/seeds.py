@@ -23,7 +23,7 @@ from seedbed_backend.insights.sets import real_text, sample
 from seedbed_backend.selection import Vectors, apportion, cosines, nearest, stand_for
 from seedbed_backend.services import Services
 from seedbed_backend.store import Analysis
-from seedbed_backend.text import words
+from seedbed_backend.text import shortened, words
 from seedbed_backend.topics import find_topics
 
 N_SEEDS = 40
@@ -206,7 +206,7 @@ class _Pool:
                 {
                     "id": item.source.id,
                     "task": item.source.label_studio_task,
-                    "text": " ".join(next(iter(item.source.fields.values()), "").split())[:200],
+                    "text": shortened(next(iter(item.source.fields.values()), ""), 200),
                     "reason": item.reason,
                     "detail": self._told(item),
                 }

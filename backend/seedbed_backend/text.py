@@ -73,6 +73,12 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(WORD.findall(plain(text).casefold()))
 
 
+def shortened(text: str, length: int) -> str:
+    """Return `text` on one line, cut to at most `length` characters with "…" at its end."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
 @lru_cache(maxsize=2048)
 def language(text: str) -> str:
     """Guess the language by its smallest words: en, de, fr, es, it, nl, pt, or "".

@@ -16,7 +16,7 @@ from seedbed_backend import redaction
 from seedbed_backend.insights.base import Finding, Insight, ReportData, percent
 from seedbed_backend.insights.sets import Sets, compare, synthetic_text
 from seedbed_backend.selection import Vectors, nearest
-from seedbed_backend.text import locate, sentences, words
+from seedbed_backend.text import locate, sentences, shortened, words
 from seedbed_backend.topics import Topics, find_topics
 
 N_NEIGHBOURS = 5
@@ -31,6 +31,7 @@ MIN_SYNTHETIC = 20
 
 _CHANCE = 0.05  # below it, an absence or a surplus is not put down to chance
 _MAX_NAMED = 5
+_SHOWN = 60  # characters of a text
 _MAX_WORDS = 20_000
 
 
@@ -52,7 +53,7 @@ def find(data: ReportData) -> Finding | None:
     outside_fraction = len(outside) / len(sets.synthetic)
     if len(outside):
         counted = f"{percent(outside_fraction)} ({len(outside)})"
-        example = _shortened(_as_shown(data, sets.candidates[outside[0]]))
+        example = shortened(_as_shown(data, sets.candidates[outside[0]]), _SHOWN)
         rows.append(["none of these", example, "", counted])
         if outside_fraction > MAX_OUTSIDE:
             warnings.append(
@@ -117,7 +118,7 @@ def _table(
     by_topic: list[dict[str, Any]] = [
         {
             "name": name,
-            "example": " ".join(sets.real[topics.examples[n]].split())[:200],
+            "example": shortened(sets.real[topics.examples[n]], 200),
             "n_real": n_real[n],
             "n_synthetic": n_synthetic[n],
             "real_fraction": round(n_real[n] / len(sets.real), 4),
@@ -128,7 +129,7 @@ def _table(
     rows: list[list[str | int | float]] = [
         [
             topic["name"],
-            _shortened(topic["example"]),
+            shortened(topic["example"], _SHOWN),
             f"{percent(topic['real_fraction'])} ({topic['n_real']})",
             f"{percent(topic['synthetic_fraction'])} ({topic['n_synthetic']})",
         ]
@@ -377,11 +378,6 @@ def _some(warnings: Sequence[str]) -> list[str]:
 
 def _noun(sets: Sets) -> str:
     return "examples" if sets.is_same_kind else "sources"
-
-
-def _shortened(text: str, length: int = 60) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 INSIGHT = Insight("coverage", find)
