@@ -1,4 +1,8 @@
-"""Which language a text is in, by how common its words are in each. Pure, no model."""
+"""Which language a text is in, by how common its words are in each. Pure, no model.
+
+For rules about the language itself. `text.language`, which picks word lists, is quicker and guesses
+English in doubt; `filters.fluency.is_english` knows English that is damaged.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class LabelNeighbours(Filter):
     source_field: str
     label_field: str = ""
     k: int = Field(default=5, ge=1, le=100)
-    min_share: float = Field(default=0.40, ge=0.0, le=1.0)
+    min_share: float = Field(default=0.40, ge=0.0, le=1.0)  # of five alike votes, fewer than two
     min_reliability: float = Field(default=0.80, ge=0.0, le=1.0)
     min_labelled: int = Field(default=20, ge=2)
     min_of_label: int = Field(default=3, ge=2)

@@ -44,7 +44,7 @@ _TURNS = {
 }
 # Signs that say something: "C++" is not "C", 5 % is not 5 €.
 _KEY = re.compile(r"[^\W_]+(?:'[^\W_]+)*(?:\+{1,2}(?!\w)|#(?!\w))?|[%€$£¥°]|(?<![\w)])-(?=\d)")
-# Everyday words that stand for each other, whatever the context.
+# Everyday words that stand for each other, whatever the context; `wording` has more, for retellings.
 _SYNONYMS = """
     begin start commence|end finish conclude|buy purchase|help assist aid|get receive obtain
     need require|use utilize utilise|show display|ask request|tell inform|give provide offer supply
