@@ -167,6 +167,13 @@ def test_a_synonym_or_another_form_is_no_exchange():
     assert swapped == ["year → month"]
 
 
+def test_an_irregular_form_is_the_same_word():
+    passage = "The Vendor backs up the data every 31 hours and keeps each copy for 26 weeks."
+    decision = decide("Each copy is kept for 26 weeks.", "", passage=passage)
+    assert decision.keep
+    assert decision.evidence["covered"] == 1.0
+
+
 def test_facts_that_stand_apart_are_named():
     filler = "Storage rooms are dry and cool. The gate closes at night. "
     passage = (

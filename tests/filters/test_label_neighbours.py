@@ -157,3 +157,16 @@ def test_keeps_what_is_nearest_to_an_example_of_its_label():
     assert nearest["label"] == "payment"
     assert decide(text, known[30], known).keep
     assert not decide("a liability clause 3", known[30], known).keep
+
+
+def test_a_majority_is_needed_to_outvote_a_label():
+    known = sources(labels=("liability",))
+    around = [SourceTask.of({"original": f"data 9{n}", "label": label})
+              for n, label in enumerate(("term", "payment", "data", "term", "term"))]  # fmt: skip
+    several = [*known, *sources(labels=("term", "payment", "data")), *around[:3]]
+    one = [*known, *sources(labels=("term", "payment")), around[0], *around[3:]]
+    filter_ = LabelNeighbours(fields=("paraphrase",), source_field="original", k=3)
+    split = decide("data 91", known[0], several, filter_)
+    assert set(split.evidence["vote"]) == {"term", "payment", "data"}
+    assert split.keep
+    assert decide("data 91", known[0], one, filter_).reason == "label_disagrees"

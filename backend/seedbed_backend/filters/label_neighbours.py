@@ -31,12 +31,12 @@ class LabelNeighbours(Filter):
     that is empty, that of its source. A label with n sources is judged by at most 2n - 1
     neighbours, so that a rare one can win.
 
-    Dropped is a label with less than `min_share` of the votes and less than another one has, which
-    the very nearest does not share. Not so where the source itself, with the same label, stands as
-    much among strangers, or where labels do not lie together at all: `min_reliability` of the
-    label's own sources must stand the same test (up to 50 are tried). The evidence names the
-    neighbours, the vote and the reliability. The score is the label's share; none, and no drop,
-    with fewer than `min_labelled` sources or `min_of_label` of that label.
+    Dropped is a label with less than `min_share` of the votes, where another one has more than half
+    of them and the nearest has another one, too. Not so where the source itself, with the same
+    label, stands as much among strangers, or where labels do not lie together at all:
+    `min_reliability` of the label's own sources must not be outvoted (up to 50 are tried). The
+    evidence names the neighbours, the vote and the reliability. The score is the label's share;
+    none, and no drop, with fewer than `min_labelled` sources or `min_of_label` of that label.
     """
 
     name = "label_neighbours"
@@ -138,7 +138,7 @@ class LabelNeighbours(Filter):
         score = vote.shares.get(vote.label, 0.0)
         if not vote.is_lost(self.min_share):
             return self.keep(candidate, score, **evidence)
-        if of_source and of_source.is_lost(self.min_share):
+        if of_source and of_source.is_outvoted(self.min_share):
             return self.keep(candidate, score, **evidence, source_disagrees_too=True)
         if reliability < self.min_reliability:
             return self.keep(candidate, score, **evidence)
@@ -153,12 +153,18 @@ class _Vote:
     shares: dict[str, float]
     neighbours: list[dict[str, object]]
 
-    def is_lost(self, min_share: float) -> bool:
-        """Tell whether the label has less than `min_share`, less than another, and not the nearest."""
+    def is_outvoted(self, min_share: float) -> bool:
+        """Tell whether the label has less than `min_share` and less than another one."""
         share = self.shares.get(self.label, 0.0)
-        if self.neighbours and self.neighbours[0]["label"] == self.label:
-            return False
         return share < min_share and share < max(self.shares.values(), default=0.0)
+
+    def is_lost(self, min_share: float) -> bool:
+        """Tell whether it is outvoted by a majority, and the nearest has another label, too."""
+        return (
+            self.is_outvoted(min_share)
+            and max(self.shares.values()) > 0.5
+            and self.neighbours[0]["label"] != self.label
+        )
 
 
 def _vote(
@@ -208,7 +214,9 @@ class _Known:
             tried = places[:: -(-len(places) // _MAX_TRIED)]
             cosines = np.round(self.vectors[tried] @ self.vectors.T, 5)
             kept = [
-                not _vote(row, self.labelled, label, self.labelled[n][0], size).is_lost(min_share)
+                not _vote(row, self.labelled, label, self.labelled[n][0], size).is_outvoted(
+                    min_share
+                )
                 for n, row in zip(tried, cosines, strict=True)
             ]
             self.found[key] = sum(kept) / len(kept)

@@ -292,8 +292,25 @@ def root(stemmed: str) -> str:
     return stemmed[:-1] if len(stemmed) > 3 and stemmed[-1] == stemmed[-2] else stemmed
 
 
+_IRREGULAR = {
+    form: base
+    for base, forms in {
+        "keep": "kept", "pay": "paid", "send": "sent", "bear": "bore borne", "buy": "bought",
+        "sell": "sold", "bring": "brought", "build": "built", "lend": "lent", "spend": "spent",
+        "write": "wrote written", "choose": "chose chosen", "break": "broke broken",
+        "begin": "began begun", "forbid": "forbade forbidden", "withdraw": "withdrew withdrawn",
+        "teach": "taught", "catch": "caught", "drive": "drove driven", "wear": "wore worn",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
+_IRREGULAR_STEMS = {stem(form): stem(base) for form, base in _IRREGULAR.items()}
+
+
 @lru_cache(maxsize=8192)
 def keys(stemmed: str) -> tuple[str, ...]:
-    """Return what a stem can be matched by: itself, its groups of synonyms, its root."""
-    groups = [f"#{group}" for group in sorted(_GROUP_OF.get(stemmed, ()))]
-    return (stemmed, *groups, f"{root(stemmed)}~")
+    """Return what a stem can be matched by: its base form, its groups of synonyms, its root."""
+    base = _IRREGULAR_STEMS.get(stemmed, stemmed)
+    groups = [
+        f"#{group}" for group in sorted({*_GROUP_OF.get(stemmed, ()), *_GROUP_OF.get(base, ())})
+    ]
+    return (base, *groups, f"{root(base)}~")
