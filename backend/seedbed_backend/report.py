@@ -8,7 +8,7 @@ from typing import Any
 from seedbed import review
 from seedbed.recipe import Recipe, parse
 from seedbed_backend import judging, outlook, redaction
-from seedbed_backend.filters import filters
+from seedbed_backend.filters import configure, filters
 from seedbed_backend.store import (
     FilterCount,
     Funnel,
@@ -158,7 +158,7 @@ def full_report(store: Store, project: Project, run: Run | None = None) -> dict[
         },
         "filters": [_filter_row(each) for each in _in_order(counts, recipe)],
         "flags": flags(counts),
-        "window": window(store, project.id, run_id),
+        "window": window(store, recipe, project.id, run_id),
         "acceptance": acceptance(store, project, recipe),
     }
 
@@ -209,19 +209,23 @@ def flags(counts: Sequence[FilterCount]) -> list[dict[str, Any]]:
     return found
 
 
-def window(store: Store, project_id: str, run_id: str | None = None) -> dict[str, int] | None:
-    """Compare the filter `similarity` with the textbook window (cosine 0.70 to 0.90 alone).
+def window(
+    store: Store, recipe: Recipe, project_id: str, run_id: str | None = None
+) -> dict[str, float] | None:
+    """Compare the filter `similarity` with the textbook window: cosine alone, both ends enforced.
 
-    Counts over what reached it, or None where no decision tells.
+    Counts over what reached it, and the window's ends; None where no decision tells.
     """
     counts = store.evidence_values(project_id, "similarity", "strict_window", run_id)
-    if not counts:
+    similarity = next((f for f in configure(recipe) if f.name == "similarity"), None)
+    if not counts or similarity is None:
         return None
     return {
         "n": sum(counts.values()),
         "n_kept": sum(n for (is_kept, _), n in counts.items() if is_kept),
         "n_in_window": sum(n for (_, strict), n in counts.items() if strict == "kept"),
         "n_both": counts.get((True, "kept"), 0),
+        **similarity.model_dump(include={"minimum", "maximum"}),
     }
 
 

@@ -182,17 +182,18 @@ def test_a_filter_that_drops_nearly_all_or_none_is_flagged():
 
 
 def test_the_textbook_window_is_compared_with_what_similarity_keeps(project):
-    services, _, _ = project
-    store = services.store
+    services, saved, _ = project
+    store, recipe = services.store, rescreen.new_recipe(saved, {})
     said = [d for row in store.decisions_of_run("run1").values() for d in row]
     strict = {d.candidate_id: d for d in said if d.filter == "similarity"}
-    found = report.window(store, "p1")
+    found = report.window(store, recipe, "p1")
+    assert (found["minimum"], found["maximum"]) == (0.3, 1.0)
     assert found["n"] == len(strict) == 60
     assert found["n_kept"] == sum(d.keep for d in strict.values())
     inside = [d for d in strict.values() if d.evidence["strict_window"] == "kept"]
     assert found["n_in_window"] == len(inside)
     assert found["n_both"] == sum(d.keep for d in inside)
-    assert report.window(store, "p9") is None
+    assert report.window(store, recipe, "p9") is None
 
 
 def test_what_was_dropped_for_personal_data_is_not_shown(tmp_path):

@@ -81,10 +81,10 @@ def test_articles_and_slips_prove_nothing_even_where_a_tenth_of_the_words_differ
 
 def test_the_evidence_says_what_the_strict_window_says(encoder):
     close = "Yesterday I placed an order that I want to cancel now."
-    for filter_ in (PROVEN, FILTER):
-        assert decide(close, encoder, filter_).evidence["strict_window"] == "too_close"
-        found = decide("Please cancel what I ordered yesterday.", encoder, filter_)
-        assert found.evidence["strict_window"] == "kept"
+    assert decide(close, encoder, PROVEN).evidence["strict_window"] == "too_close"
+    found = decide("Please cancel what I ordered yesterday.", encoder, PROVEN)
+    assert found.evidence["strict_window"] == "kept"
+    assert "strict_window" not in decide(close, encoder, FILTER).evidence
     assert decide(close, encoder, PROVEN).keep
     assert decide(close, encoder, FILTER).reason == "too_close"
 

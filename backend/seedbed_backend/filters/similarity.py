@@ -29,7 +29,7 @@ class Similarity(Filter):
     `against` is the whole source text, or its nearest sentence. `window` says what happens above
     `maximum`, the realm of copies: "strict" drops all of it, as the textbook has it; "proven" keeps
     what passes the copy check. (FILTERS: 82 % of good clinical back-translations lie above 0.90.)
-    The evidence says under `strict_window` what the strict one says of each candidate.
+    There the evidence says under `strict_window` what the strict one says of each candidate.
 
     The copy check runs at every cosine: at least `1 - max_same_words` of the words must differ;
     with "proven" also the letters, and the words where articles, case, punctuation and slips of a
@@ -93,8 +93,9 @@ class Similarity(Filter):
         evidence: dict[str, object] = {
             "cosine": round(cosine, 4),
             "same_words": round(same_words, 4),
-            "strict_window": strict or "kept",
         }
+        if self.window == "proven":
+            evidence["strict_window"] = strict or "kept"
         if self.against == "best_sentence":
             evidence["nearest"] = nearest
         score = round(self.score(cosine, same_words), 4)

@@ -233,8 +233,9 @@ def _window(report: Mapping[str, Any]) -> Section | None:
         "Beside the textbook window",
         [
             f"Of the {n} that reached the filter similarity it keeps {window['n_kept']} "
-            f"({window['n_kept'] / n:.0%}); cosine 0.70 to 0.90 alone would keep "
-            f"{window['n_in_window']} ({window['n_in_window'] / n:.0%}). Both keep {window['n_both']}."
+            f"({window['n_kept'] / n:.0%}); cosine {window['minimum']:.2f} to "
+            f"{window['maximum']:.2f} alone would keep {window['n_in_window']} "
+            f"({window['n_in_window'] / n:.0%}). Both keep {window['n_both']}."
         ],
     )
 
