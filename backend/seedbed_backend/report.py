@@ -157,7 +157,7 @@ def full_report(store: Store, project: Project, run: Run | None = None) -> dict[
             "hardest": [_source_row(each) | {"text": texts[each.key]} for each in sources],
         },
         "filters": [_filter_row(each) for each in _in_order(counts, recipe)],
-        "flags": flags(counts),
+        "flags": flags(counts, recipe),
         "window": window(store, recipe, project.id, run_id),
         "acceptance": acceptance(store, project, recipe),
     }
@@ -184,15 +184,18 @@ def technique_report(store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def flags(counts: Sequence[FilterCount]) -> list[dict[str, Any]]:
+def flags(counts: Sequence[FilterCount], recipe: Recipe) -> list[dict[str, Any]]:
     """Name the filters that dropped more than 80 %, or none, of at least 50 that they saw.
 
-    The "final" ones, which keep a set share, are left out.
+    Left out are the "final" ones, which keep a set share, and those that had nothing to decide by:
+    quotas that are not set, a model that is not there.
     """
     found = []
+    idle = {f.name for f in configure(recipe) if f.is_idle or f.scope == "final"}
     for count in counts:
         variant = filters().get(count.filter)
-        if count.n_seen < MIN_SEEN or (variant and variant.scope == "final"):
+        is_blind = variant is not None and variant.always_scores and not count.n_scored
+        if count.n_seen < MIN_SEEN or count.filter in idle or is_blind:
             continue
         if count.n_dropped / count.n_seen > MAX_DROPPED_FRACTION:
             what = f"{count.filter} dropped {count.n_dropped} of the {count.n_seen} it saw"

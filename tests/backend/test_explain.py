@@ -8,6 +8,7 @@ import pytest
 
 from backend import grown
 from seedbed.errors import NotFoundError, UserError
+from seedbed.recipe import Recipe
 from seedbed_backend import explain, report, rescreen, verdicts
 from seedbed_backend.store import Analysis, FilterCount
 
@@ -171,14 +172,18 @@ def count(name, n_seen, n_dropped):
 
 def test_a_filter_that_drops_nearly_all_or_none_is_flagged():
     def flagged(n_seen, n_dropped, name="similarity"):
-        return [flag["kind"] for flag in report.flags([count(name, n_seen, n_dropped)])]
+        counts = [count(name, n_seen, n_dropped)]
+        return [flag["kind"] for flag in report.flags(counts, Recipe(technique="qa"))]
 
     assert flagged(50, 41) == ["drops_most"]
     assert flagged(50, 40) == []  # exactly 80 %
     assert flagged(49, 49) == []  # too few to say
     assert flagged(50, 0) == ["drops_none"]
     assert flagged(50, 1) == []
+    assert flagged(100, 0, "grounding") == ["drops_none"]
     assert flagged(100, 0, "top_fraction") == []  # it keeps a set share
+    assert flagged(100, 0, "question_mix") == []  # no quotas are set
+    assert flagged(100, 0, "entailment") == []  # it scored nothing: there is no model
 
 
 def test_the_textbook_window_is_compared_with_what_similarity_keeps(project):

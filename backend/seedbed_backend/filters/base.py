@@ -109,6 +109,8 @@ class Filter(BaseModel, ABC):
     reasons: ClassVar[tuple[str, ...]]
     scope: ClassVar[Literal["candidate", "set", "final"]] = "candidate"
     uses_sources: ClassVar[bool] = False
+    always_scores: ClassVar[bool] = False
+    """Whether all that it looks at gets a score: without any score it looked at nothing."""
     uses_scores: ClassVar[bool] = False
     uses_neighbours: ClassVar[bool] = False
 
@@ -121,6 +123,11 @@ class Filter(BaseModel, ABC):
     def expected_share(self) -> float:
         """Return the share of candidates that a "final" filter keeps, for planning; else 1."""
         return 1.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether these options keep everything, so that dropping nothing says nothing."""
+        return False
 
     @abstractmethod
     def screen(self, candidates: Sequence[Candidate], context: ScreenContext) -> list[Decision]:

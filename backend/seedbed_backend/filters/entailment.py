@@ -32,6 +32,7 @@ class Entailment(Filter):
 
     name = "entailment"
     help = "Drops what the source does not imply, by a local NLI model where one is set."
+    always_scores = True
     reasons = ("not_implied", "source_not_implied")
 
     fields: tuple[str, ...] = Field(min_length=1)

@@ -82,6 +82,11 @@ class QuestionMix(Filter):
             decisions[place] = self.keep(candidate, None, **evidence)
         return [decisions[place] for place in range(len(candidates))]
 
+    @property
+    def is_idle(self) -> bool:
+        """See Filter: without quotas."""
+        return not (self.shares or self.max_per_document)
+
     def kind(self, fields: Mapping[str, str], source: Mapping[str, str]) -> QuestionKind:
         """Classify one question."""
         return classify(

@@ -150,7 +150,20 @@ def _summary(report: Mapping[str, Any]) -> Section:
         )
     else:
         lines.append("Nobody has judged any yet.")
-    return Section(name, lines, warnings=[flag["text"] for flag in report["flags"]])
+    return Section(name, lines, warnings=_warnings(report))
+
+
+def _warnings(report: Mapping[str, Any]) -> list[str]:
+    """Say all filters that dropped nothing in one sentence; one each about the others."""
+    none = [flag for flag in report["flags"] if flag["kind"] == "drops_none"]
+    others = [flag["text"] for flag in report["flags"] if flag["kind"] != "drops_none"]
+    if len(none) < 2:
+        return [*others, *(flag["text"] for flag in none)]
+    names = ", ".join(flag["filter"] for flag in none)
+    return [
+        *others,
+        f"These dropped nothing: {names}. Either there was nothing to find, or they are set too loosely.",
+    ]
 
 
 def _funnel(report: Mapping[str, Any]) -> Section | None:
