@@ -92,3 +92,26 @@ def test_the_same_project_gives_the_same_finding():
 def test_says_nothing_without_survivors_or_with_a_single_source():
     assert INSIGHT.find(project(40, 0, n_synthetic=0)) is None
     assert INSIGHT.find(project(1, 0)) is None
+
+
+def test_headings_that_documents_share_stand_for_no_real_row():
+    rng = random.Random(3)
+    passages = [f"Payment terms\n{sentence(rng)}" for _ in range(120)]
+    sources = [candidate(source={"passage": text}).source for text in passages]
+    grown = [stored(n, text, changed(text.split("\n")[1], rng), technique="qa")
+             for n, text in enumerate(passages[:60])]  # fmt: skip
+    finding = INSIGHT.find(ReportData(Recipe(technique="qa"), sources, grown, HashingEncoder()))
+    _, n_rows, low, _ = finding.rows[1]
+    assert n_rows == 60  # one sentence of each of the others
+    assert low > 0.2
+
+
+def test_real_rows_that_repeat_each_other_give_no_verdict():
+    rng = random.Random(3)
+    texts = [sentence(rng) for _ in range(60)]
+    sources = [candidate(source={"original": t + end}).source for t in texts for end in ("", " ")]
+    grown = [stored(n, s.fields["original"], changed(s.fields["original"], rng))
+             for n, s in enumerate(sources[::2])]  # fmt: skip
+    data = ReportData(Recipe(technique="paraphrase"), sources, grown, HashingEncoder())
+    finding = INSIGHT.find(data)
+    assert any(line.startswith("No verdict: 5 %") for line in finding.lines)

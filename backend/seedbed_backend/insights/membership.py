@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seedbed.review import wilson_interval
 from seedbed_backend.filters.base import Encoder
+from seedbed_backend.filters.sameness import normalise
 from seedbed_backend.insights.base import Finding, Insight, ReportData
 from seedbed_backend.insights.sets import real_text, sample, synthetic_text
 from seedbed_backend.text import sentences
@@ -19,6 +20,9 @@ MAX_ROWS = 1500
 
 MIN_ROWS = 20
 """Fewer held-out or synthetic rows say nothing about a nearest 5 %."""
+
+_REPEATED = 0.02
+"""A distance below it is a repetition: the same words but for a slip or a number."""
 
 _N_BOOTSTRAPS = 500
 _Distances = NDArray[np.float32]
@@ -80,7 +84,12 @@ def _finding(
         "do; chance gives 5 %.",
         f"Median distance: synthetic {np.median(to_train):.3f}, {kind} {np.median(baseline):.3f}"
         + (f" (ratio {ratio:.2f}; below 1 is nearer)." if ratio is not None else "."),
-        _verdict(is_small=is_small, is_nearer=is_nearer, high=near["high"]),
+        _verdict(
+            is_small=is_small,
+            is_nearer=is_nearer,
+            is_repeated=bool(np.quantile(baseline, 0.05) < _REPEATED),
+            high=near["high"],
+        ),
     ]
     if not is_held_out:
         lines.append(
@@ -106,9 +115,13 @@ def _finding(
     )
 
 
-def _verdict(*, is_small: bool, is_nearer: bool, high: float) -> str:
+def _verdict(*, is_small: bool, is_nearer: bool, is_repeated: bool, high: float) -> str:
     if is_small:
         return f"Too few rows for a verdict: {MIN_ROWS} of each are needed."
+    if is_repeated:
+        return (
+            "No verdict: 5 % of the real rows and more repeat others, so nothing could be nearer."
+        )
     if is_nearer:
         return (
             "More than chance gives: some rows may give a real row away. Read the nearest ones, or "
@@ -146,7 +159,13 @@ def _real_rows(data: ReportData) -> list[_Row]:
         is_row = bool(recipe.spec.real_field)
         parts = [text] if is_row else [text[start:end] for start, end in sentences(text)]
         rows += [_Row(part, source.id) for part in parts if part.strip()]
-    return rows
+    if recipe.spec.real_field:
+        return rows
+    # Headings and other boilerplate: what several documents say gives none of them away.
+    sources_of: dict[str, set[str]] = {}
+    for row in rows:
+        sources_of.setdefault(normalise(row.text), set()).add(row.source_id)
+    return [row for row in rows if len(sources_of[normalise(row.text)]) == 1]
 
 
 def _sample(rows: Sequence[_Row]) -> Sequence[_Row]:
