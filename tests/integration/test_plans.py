@@ -1,9 +1,6 @@
 """Plans, warm-ups and prompt trials as a person asks for them: the command, the real stack."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -14,16 +11,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 
 
 @pytest.fixture(scope="module")
-def seedbed(stack):
+def seedbed(run_seedbed):
     def run(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "seedbed", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            env=os.environ | stack.environment | {"COLUMNS": "160"},
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
+        done = run_seedbed(*arguments, code=code)
         return done.stdout + done.stderr if code == 0 else done.stderr
 
     return run

@@ -157,7 +157,7 @@ class TestVerdicts:
         assert self.verdict(store, server, tasks[0]) is None
 
     def test_approved_examples_are_pulled_merged_and_exported(
-        self, grown, server, stack, backend, tasks, tmp_path
+        self, grown, server, stack, backend, tasks, run_seedbed, tmp_path
     ):
         project = grown("paraphrase")
         annotate(server, tasks[0], registry.technique("paraphrase"))
@@ -165,18 +165,9 @@ class TestVerdicts:
             pulled = list(client.pull(project["review_project"]))
         assert pulled
         assert all(example.origin == "synthetic" for example in pulled)
-        environment = os.environ | stack.environment
 
         def seedbed(*arguments):
-            done = subprocess.run(
-                [sys.executable, "-m", "seedbed", *map(str, arguments)],
-                capture_output=True,
-                text=True,
-                env=environment,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            return done.stdout
+            return run_seedbed(*arguments).stdout
 
         synthetic, real = tmp_path / "synthetic.jsonl", tmp_path / "real.jsonl"
         merged, out = tmp_path / "merged.jsonl", tmp_path / "train.jsonl"
