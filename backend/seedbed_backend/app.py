@@ -24,7 +24,16 @@ MAX_BODY_BYTES = 64 * 2**20
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the app. Raises UserError when the password or the webhook secret is not set."""
     from seedbed_backend.model import SeedbedModel
-    from seedbed_backend.routes import api, label_studio, metrics, reports, seeds
+    from seedbed_backend.routes import (
+        api,
+        documents,
+        examples,
+        gate,
+        label_studio,
+        metrics,
+        reports,
+        seeds,
+    )
 
     settings = settings or Settings.from_environment()
     configure_logging(settings.log_level)
@@ -42,9 +51,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["seedbed"] = services
     app.extensions["seedbed_model"] = SeedbedModel(services=services)
     app.register_blueprint(label_studio.blueprint)
-    app.register_blueprint(api.blueprint, url_prefix="/api")
-    app.register_blueprint(seeds.blueprint, url_prefix="/api")
-    app.register_blueprint(reports.blueprint, url_prefix="/api")
+    for routes in (api, seeds, reports, documents, gate, examples):
+        app.register_blueprint(routes.blueprint, url_prefix="/api")
     app.register_blueprint(metrics.blueprint)
     app.before_request(_require_password)
     app.register_error_handler(SeedbedError, _seedbed_error)

@@ -14,7 +14,16 @@ from collections.abc import Sequence
 
 from seedbed.recipe import parse
 from seedbed.records import Completion
-from seedbed_backend import generation, judging, publishing, queues, runs, screening, trials
+from seedbed_backend import (
+    generation,
+    judging,
+    publishing,
+    queues,
+    runs,
+    sample,
+    screening,
+    trials,
+)
 from seedbed_backend.filters import configure
 from seedbed_backend.parsing import parse as parse_completion
 from seedbed_backend.services import Services
@@ -95,7 +104,7 @@ def close_wave(services: Services, run_id: str, wave: int) -> None:
         kept = store.candidates(run_id=run.id, states=("kept",))
         final = [f for f in stages if f.scope == "final"]
         screening.run_filters(services, recipe, final, kept, passed="survivor")
-        publishing.draw_sample(services, run, recipe)
+        sample.draw(services, run, recipe)
         store.update_run(run.id, state="publishing")
     services.queues.enqueue(queues.FILTER, "publish", run.id)
 

@@ -12,6 +12,7 @@ from seedbed.columns import ValueProblem
 from seedbed.errors import LabelConfigError, NotFoundError, SourceError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask
+from seedbed.tabs import review_tabs
 from seedbed.technique import Technique
 from seedbed_backend.audit import record
 from seedbed_backend.filters import configure
@@ -79,7 +80,7 @@ def save(services: Services, name: str, recipe: Recipe) -> Project:
     hook = f"{services.settings.url}/webhook"
     server.remove_webhooks(source, hook)  # made by connecting: all events, without any secret
     server.set_webhook(review, hook, services.settings.webhook_secret)
-    server.set_tabs(review, labeling.tabs(technique, recipe.review_fraction))
+    server.set_tabs(review, review_tabs(technique, recipe.review_fraction))
     record(services.store, "project_saved", project.id, recipe=recipe.hash)
     return project
 

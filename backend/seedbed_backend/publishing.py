@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from seedbed import labeling, review
+from seedbed import labeling
 from seedbed.recipe import Recipe, parse
 from seedbed.technique import Technique
-from seedbed_backend import redaction
+from seedbed_backend import provenance, redaction
 from seedbed_backend.services import Services
 from seedbed_backend.store import Project, Run, StoredCandidate
 
@@ -46,18 +46,6 @@ def publish_survivors(services: Services, run: Run) -> int:
     return n_new
 
 
-def draw_sample(services: Services, run: Run, recipe: Recipe) -> None:
-    """Give every survivor that has none its place in the random order for people to judge."""
-    survivors = services.store.candidates(run_id=run.id, states=("survivor",))
-    survivors = [stored for stored in survivors if stored.draw is None]
-    strata = {
-        s.candidate.id: review.stratum(recipe.spec, s.candidate.source.group, s.score)
-        for s in survivors
-    }
-    draws = review.draws(list(strata.items()), recipe.rng_seed)
-    services.store.set_draws({id_: (draw, strata[id_]) for id_, draw in draws.items()})
-
-
 def review_task(
     project: Project, run: Run, recipe: Recipe, stored: StoredCandidate
 ) -> dict[str, object]:
@@ -72,7 +60,7 @@ def review_task(
             stratum=stored.stratum,
             run=run.id,
             guide=[rule["text"] for rule in recipe.style_rules],
-            provenance=provenance(project, run, stored),
+            provenance=provenance.of_candidate(project, run, stored),
         ),
         "predictions": predictions(recipe.spec, [stored]),
     }
@@ -107,23 +95,3 @@ def evidence_span(stored: StoredCandidate) -> tuple[int, int] | None:
         if "start" in evidence and "end" in evidence:
             return int(evidence["start"]), int(evidence["end"])
     return None
-
-
-def provenance(project: Project, run: Run, stored: StoredCandidate) -> dict[str, object]:
-    """Say where a candidate came from: enough to find its source and to make it again."""
-    completion, source = stored.completion, stored.candidate.source
-    return {
-        "source_id": source.id,
-        "source_task": source.label_studio_task,
-        "source_group": source.group,
-        "source": dict(source.provenance),
-        "project": project.id,
-        "run": run.id,
-        "recipe": run.recipe_hash,
-        "screened_by": run.screened_by or run.recipe_hash,
-        "prompt": completion.prompt_hash,
-        "model": run.model_name,
-        "model_sha256": run.model_sha256,
-        "rng_seed": completion.rng_seed,
-        "n_tokens": completion.n_tokens,
-    }

@@ -19,7 +19,8 @@ from seedbed import labeling
 from seedbed.errors import NotFoundError, RecipeError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Candidate, Decision
-from seedbed_backend import judging, neighbours, publishing, redaction, screening, verdicts
+from seedbed.tabs import WITHDRAWN_DRAW, review_tabs
+from seedbed_backend import judging, neighbours, publishing, redaction, sample, screening, verdicts
 from seedbed_backend.audit import record
 from seedbed_backend.filters import Filter, Neighbours, Reference, ScreenContext, configure
 from seedbed_backend.filters.dedup import ListedNeighbours
@@ -424,7 +425,7 @@ def perform(services: Services, analysis: Analysis) -> dict[str, Any]:
 def _apply(services: Services, recipe: Recipe, screened: Screened) -> None:
     store, run = services.store, screened.run
     store.replace_screening(run.id, recipe.hash, screened.outcomes)
-    publishing.draw_sample(services, run, recipe)
+    sample.draw(services, run, recipe)
     n_survivors = store.funnel(run_id=run.id).n_survivors
     store.update_run(run.id, state="done" if n_survivors >= run.target else "short")
     publishing.publish_survivors(services, store.run(run.id))
@@ -445,7 +446,7 @@ def _align_tasks(
     A task that was judged in the meantime stays, and so does its candidate.
     """
     store, server = services.store, services.label_studio
-    server.set_tabs(project.review_project, labeling.tabs(recipe.spec, recipe.review_fraction))
+    server.set_tabs(project.review_project, review_tabs(recipe.spec, recipe.review_fraction))
     counted: Counter[str] = Counter()
     for run in runs:
         published = store.candidates(
@@ -475,7 +476,7 @@ def _align(services: Services, project: Project, stored: StoredCandidate) -> str
     if store.candidate(id_).verdict is not None:
         store.reinstate(id_)
         return "judged"
-    services.label_studio.change_data(task, draw=labeling.WITHDRAWN_DRAW)
+    services.label_studio.change_data(task, draw=WITHDRAWN_DRAW)
     return "withdrawn"
 
 

@@ -14,7 +14,7 @@ import click
 
 from seedbed import __version__
 from seedbed.commands import commands
-from seedbed.commands.common import POLL_SECONDS, output_option, say_left_out
+from seedbed.commands.common import POLL_SECONDS, say_left_out
 from seedbed.commands.common import backend as connect
 from seedbed.display import (
     expected_attempts,
@@ -176,60 +176,6 @@ def init(
     click.echo(f"Next: seedbed import {project['id']} {seeds or 'FILE …'}")
 
 
-@main.command("import", short_help="bring in examples or documents")
-@click.argument("project")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--map",
-    "mapping",
-    multiple=True,
-    metavar="FIELD=COLUMN",
-    help="Read a field from a column of another name, e.g. --map original=text.",
-)
-@click.option("--words", default=150, show_default=True, help="Length of a document's chunks.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
-def import_(
-    project: str, files: tuple[Path, ...], mapping: tuple[str, ...], words: int, dry_run: bool
-) -> None:
-    """Bring examples (JSONL, CSV) or documents (text, Markdown) into PROJECT's sources.
-
-    A row or file that cannot be used is named and left out; the others go in. The same content is
-    imported once only.
-    """
-    from seedbed import ingest
-    from seedbed.recipe import parse
-
-    backend = connect()
-    recipe = parse(backend.project(project)["recipe"])
-    technique = recipe.spec
-    report = ingest.ingest(
-        files, technique, labels=recipe.labels, columns=_pairs(mapping), n_words=words
-    )
-    for problem in report.problems:
-        click.secho(f"left out: {problem}", fg="yellow", err=True)
-    if not report.sources:
-        raise UserError("Nothing in these files can be imported.")
-    if dry_run:
-        lengths = [len(s.fields[technique.text_field].split()) for s in report.sources]
-        click.echo(
-            f"{len(lengths)} sources of {min(lengths)} to {max(lengths)} words "
-            f"({sum(lengths) // len(lengths)} on average); nothing was imported."
-        )
-        return
-    rows = [{"fields": dict(s.fields), "provenance": dict(s.provenance)} for s in report.sources]
-    result = backend.import_rows(project, rows)
-    for problem in result["problems"]:
-        click.secho(f"left out: {problem}", fg="yellow", err=True)
-    n_duplicates = result["n_duplicates"] + report.n_duplicates
-    n_left_out = len(result["problems"]) + len(report.problems)
-    click.echo(
-        f"{result['n_new']} sources imported, {n_duplicates} already there, {n_left_out} left out."
-    )
-    if not result["n_new"] and not n_duplicates:
-        raise UserError("Nothing was imported.")
-    click.echo(f"Next: seedbed generate {project} -n 100")
-
-
 @main.command(short_help="grow candidates, filter them, put them before people")
 @click.argument("project")
 @click.option("-n", "--target", type=int, help="How many examples should survive the filters.")
@@ -350,123 +296,6 @@ def status(project: str | None) -> None:
         print_project(summary)
 
 
-@main.command(short_help="read all verdicts from Label Studio now")
-@click.argument("project")
-def sync(project: str) -> None:
-    """Read all verdicts of PROJECT from Label Studio now, in case a message was lost."""
-    result = connect().sync(project)
-    click.echo(
-        f"{result['n_judged']} judged; {result['n_changed']} verdicts changed, "
-        f"{result['n_withdrawn']} were taken back."
-    )
-
-
-@main.command(short_help="get what people approved")
-@click.argument("project")
-@output_option
-@click.option("--real", is_flag=True, help="Get the real sources instead, as examples.")
-def pull(project: str, output: Path, real: bool) -> None:
-    """Write PROJECT's approved examples to a JSONL file, with where each came from.
-
-    PROJECT is a Seedbed project; everything is read from Label Studio.
-    """
-    from seedbed.client import Client
-    from seedbed.export import write_jsonl
-    from seedbed.recipe import parse
-    from seedbed.settings import Settings
-
-    settings = Settings.from_environment()
-    if not settings.label_studio_api_key:
-        raise UserError(
-            "No Label Studio token is set.",
-            hint="Set LABEL_STUDIO_API_KEY to a personal access token.",
-        )
-    summary = connect().project(project)
-    client = Client(settings.label_studio_url, settings.label_studio_api_key)
-    examples = (
-        client.real(summary["source_project"], parse(summary["recipe"]).spec)
-        if real
-        else client.pull(summary["review_project"])
-    )
-    n = write_jsonl(output, (example.to_dict() for example in examples))
-    click.echo(f"{n} {'real' if real else 'approved'} examples written to {output}.")
-    if not n and not real:
-        click.echo(f"Nobody has accepted any yet: {summary['review_url']}")
-
-
-@main.command(short_help="mix it with real data")
-@click.option(
-    "--real",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Real examples, as `seedbed pull --real` writes them.",
-)
-@click.option(
-    "--synthetic",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Approved examples, as `seedbed pull` writes them.",
-)
-@output_option
-@click.option(
-    "--synthetic-fraction",
-    default=0.30,
-    show_default=True,
-    help="Share of synthetic rows in the result, 0.20 to 0.40.",
-)
-@click.option(
-    "--test-fraction",
-    default=0.0,
-    show_default=True,
-    help="Share of the real rows to hold out for testing, in OUTPUT's name plus .test.",
-)
-@click.option("--seed", "rng_seed", default=1, show_default=True, help="Makes it reproducible.")
-def merge(
-    real: Path,
-    synthetic: Path,
-    output: Path,
-    synthetic_fraction: float,
-    test_fraction: float,
-    rng_seed: int,
-) -> None:
-    """Mix real and approved synthetic examples at a set share; nothing held out leaks into train."""
-    from seedbed.export import read_examples, write_jsonl
-    from seedbed.merge import merge as merge_examples
-
-    merged = merge_examples(
-        read_examples(real),
-        read_examples(synthetic),
-        synthetic_fraction=synthetic_fraction,
-        test_fraction=test_fraction,
-        rng_seed=rng_seed,
-    )
-    write_jsonl(output, (example.to_dict() for example in merged.train))
-    if merged.test:
-        write_jsonl(
-            output.with_suffix(f".test{output.suffix}"),
-            (example.to_dict() for example in merged.test),
-        )
-    click.echo(str(merged.report))
-
-
-@main.command(short_help="write it as your trainer reads it")
-@click.argument("examples", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--format",
-    "format_name",
-    required=True,
-    help="trl-preference, openai-messages, alpaca or records.",
-)
-@output_option
-def export(examples: Path, format_name: str, output: Path) -> None:
-    """Write pulled or merged EXAMPLES as a trainer reads them; each row keeps its origin."""
-    from seedbed.export import export as export_examples
-    from seedbed.export import read_examples
-
-    n = export_examples(read_examples(examples), format_name, output)
-    click.echo(f"{n} rows written to {output} as {format_name}.")
-
-
 @main.command(short_help="check every moving part, and say what to do")
 def doctor() -> None:
     """Check every moving part, and say what to do about each one that is not well."""
@@ -573,13 +402,3 @@ def _check_label_studio(url: str, api_key: str) -> dict[str, Any]:
         return {"name": "label studio", "is_ok": True, "detail": detail, "hint": ""}
     except SeedbedError as exc:
         return {"name": "label studio", "is_ok": False, "detail": exc.message, "hint": exc.hint}
-
-
-def _pairs(mapping: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for text in mapping:
-        field, separator, column = text.partition("=")
-        if not separator or not field or not column:
-            raise UserError(f"--map {text} is not FIELD=COLUMN.", hint="Write --map original=text.")
-        pairs[field] = column
-    return pairs

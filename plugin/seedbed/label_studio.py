@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 
 from seedbed.errors import LabelStudioError, NotFoundError, SeedbedError, UserError
-from seedbed.labeling import MODEL_VERSION, SAMPLE_TAB
+from seedbed.labeling import MODEL_VERSION
+from seedbed.tabs import SAMPLE_TAB
 
 SECRET_HEADER = "X-Seedbed-Secret"  # noqa: S105 - the name of a header
 """Label Studio sends no credentials with a webhook, only the headers that were set on it."""

@@ -128,6 +128,10 @@ class Recipe(BaseModel):
     """The settings of one project. Fractions are in 0-1.
 
     `over_generation` is the number of attempts per wanted survivor with which a run starts (3-5).
+    `review_fraction` is the share of the survivors that people judge: 0.10-0.20, unless setting up is
+    forced. `double_review_fraction` of that sample is judged by two people, and `canary_fraction` as
+    many known-bad candidates are mixed in. `few_shot` corrected and `avoid` rejected candidates are
+    shown in the prompts of the next run.
     `filters` overrides single options of the technique's filters; `false` switches a filter off.
     `columns` are the typed fields of a record, for techniques that grow records; `training_row`
     says how a record is trained. `label_shares` maps labels to the shares of the survivors that
@@ -144,8 +148,12 @@ class Recipe(BaseModel):
     over_generation: Annotated[float, Field(ge=3.0, le=5.0)] = 3.0
     filters: dict[str, dict[str, Any] | bool] = {}
     keep_fraction: Annotated[float, Field(ge=0.05, le=1.0)] = 0.65
-    review_fraction: Annotated[float, Field(ge=0.10, le=0.20)] = 0.15
+    review_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.15
+    double_review_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    canary_fraction: Annotated[float, Field(ge=0.0, le=0.2)] = 0.0
     acceptance_target: Annotated[float, Field(ge=0.0, le=1.0)] = 0.80
+    few_shot: Annotated[int, Field(ge=0, le=8)] = 0
+    avoid: Annotated[int, Field(ge=0, le=8)] = 0
     labels: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     training_row: TrainingTemplates = TrainingTemplates()

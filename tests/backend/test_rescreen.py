@@ -8,7 +8,7 @@ import pytest
 
 from backend import grown
 from seedbed.errors import LabelConfigError, LabelStudioError, NotFoundError, RecipeError, UserError
-from seedbed.labeling import WITHDRAWN_DRAW
+from seedbed.tabs import WITHDRAWN_DRAW
 from seedbed_backend import outlook, rescreen, verdicts
 from seedbed_backend.filters.similarity import Similarity
 from seedbed_backend.store import Analysis

@@ -8,6 +8,7 @@ from browser.chromium import Annotator
 from records import bank_recipe, bank_sources
 from seedbed import labeling
 from seedbed.records import Candidate
+from seedbed.tabs import review_tabs
 
 pytestmark = [
     pytest.mark.browser,
@@ -39,7 +40,7 @@ def opened(server, new_project, annotator: Annotator):
     """Import one candidate and open it; return its task."""
     technique = PLAN.spec
     project = new_project("expand", labeling.review_config(technique, PLAN.labels))
-    tab = server.set_tabs(project, labeling.tabs(technique, 0.15))[0]
+    tab = server.set_tabs(project, review_tabs(technique, 0.15))[0]
     candidate = Candidate("c1", bank_sources()[0], FIELDS)
     task = {
         "data": labeling.review_data(technique, candidate, draw=0.1, score=0.8),

@@ -7,6 +7,7 @@ import pytest
 from browser.chromium import Annotator
 from samples import LABELS, review_task
 from seedbed import labeling, registry
+from seedbed.tabs import review_tabs
 
 pytestmark = [
     pytest.mark.browser,
@@ -21,7 +22,7 @@ def open_review(server, new_project, annotator, name):
     """Import one candidate, open the review sample and start labelling; return what was made."""
     technique = registry.technique(name)
     project = new_project(name, labeling.review_config(technique, LABELS))
-    tab = server.set_tabs(project, labeling.tabs(technique, 0.15))[0]
+    tab = server.set_tabs(project, review_tabs(technique, 0.15))[0]
     candidate, task = review_task(name)
     (task_id,) = server.import_tasks(project, [task])
     annotator.open_tab(project, tab)

@@ -13,6 +13,7 @@ from samples import LABELS, review_task
 from seedbed import labeling, registry
 from seedbed.errors import LabelStudioError, NotFoundError, UserError
 from seedbed.label_studio import SECRET_HEADER, LabelStudioServer
+from seedbed.tabs import WITHDRAWN_DRAW, review_tabs
 from seedbed_backend.stack.label_studio import LabelStudioProcess, ensure_template
 from seedbed_backend.stack.processes import free_port, is_listening
 
@@ -273,7 +274,7 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     technique = registry.technique("paraphrase")
     project = new_project("paraphrase")
     ids = server.import_tasks(project, [review_task("paraphrase", n)[1] for n in range(40)])
-    tabs = labeling.tabs(technique, 0.1)
+    tabs = review_tabs(technique, 0.1)
     views = server.set_tabs(project, tabs)
     assert server.set_tabs(project, tabs) == views  # the second time updates
 
@@ -298,9 +299,9 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     assert [count(n) for n in (2, 4, 5)] == [[ids[1]], [ids[0]], [ids[2]]]
     # what a later screening took back leaves the sample, and nothing else of it changes
     before = server.task(ids[3])
-    server.change_data(ids[3], draw=labeling.WITHDRAWN_DRAW)
+    server.change_data(ids[3], draw=WITHDRAWN_DRAW)
     after = server.task(ids[3])
-    assert after["data"] == {**before["data"], "draw": labeling.WITHDRAWN_DRAW}
+    assert after["data"] == {**before["data"], "draw": WITHDRAWN_DRAW}
     assert [p["result"] for p in after["predictions"]] == [
         p["result"] for p in before["predictions"]
     ]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from growing import wait_for
-from seedbed.labeling import WITHDRAWN_DRAW
+from seedbed.tabs import WITHDRAWN_DRAW
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 

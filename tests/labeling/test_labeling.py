@@ -10,6 +10,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from seedbed import labeling, registry
 from seedbed.errors import LabelConfigError, NotFoundError
 from seedbed.records import Candidate, SourceTask, content_id
+from seedbed.tabs import review_tabs
 
 LABELS = ("billing", "delivery", "refund")
 TECHNIQUES = sorted(registry.techniques())
@@ -317,7 +318,7 @@ def test_the_prediction_may_be_given_or_come_with_the_task():
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_tabs(name):
     technique = registry.technique(name)
-    tabs = labeling.tabs(technique, 0.15)
+    tabs = review_tabs(technique, 0.15)
     assert [t["title"] for t in tabs] == [
         "Review sample",
         "Low score",

@@ -40,7 +40,7 @@ def test_thinking_policy_that_does_not_exist(value):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("review_fraction", 0.5),
+        ("review_fraction", 1.5),
         ("keep_fraction", 1.7),
         ("over_generation", 2.0),
         ("n_candidates", 0),

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from records import TRANSACTIONS, bank_recipe, bank_sources
 from seedbed import cli, ingest, recipe
+from seedbed.commands import intake
 from seedbed.errors import UserError
 
 EUROPEAN = """\
@@ -100,7 +101,7 @@ def test_a_dry_run_names_the_labels_that_the_import_would_refuse(german, monkeyp
     file, plan = german
     file.write_text(f"{EUROPEAN}Bus;-1,00;31.01.2025;Reisen\n", encoding="utf-8")
     server = SimpleNamespace(project=lambda _: {"recipe": plan.model_dump(mode="json")})
-    monkeypatch.setattr(cli, "connect", lambda: server)
+    monkeypatch.setattr(intake, "backend", lambda: server)
     done = CliRunner().invoke(cli.main, ["import", "bank", str(file), "--dry-run"])
     assert "line 6: The label 'Reisen' is not one of: Essen, Wohnen" in done.stderr
     assert "4 sources" in done.stdout

@@ -1,7 +1,7 @@
 """Everything Seedbed remembers: the only SQL of the product.
 
 `store.py` is the door; its parts are one noun each (`projects`, `runs`, `candidates`, `screenings`,
-`aggregates`, `verdicts`, `events`, `analyses`) over `schema.py` and `database.py`.
+`aggregates`, `verdicts`, `gates`, `canaries`, `events`, `analyses`) over `schema.py` and `database.py`.
 """
 
 from seedbed_backend.store.records import (
@@ -9,6 +9,7 @@ from seedbed_backend.store.records import (
     AnalysisKind,
     Batch,
     BatchState,
+    Canary,
     CandidateState,
     DroppedExample,
     Effort,
@@ -17,6 +18,8 @@ from seedbed_backend.store.records import (
     FormerDecision,
     Funnel,
     FunnelRow,
+    GateDecision,
+    GateWord,
     PlaceCount,
     Project,
     ProjectSide,
@@ -36,6 +39,7 @@ __all__ = [
     "AnalysisKind",
     "Batch",
     "BatchState",
+    "Canary",
     "CandidateState",
     "DroppedExample",
     "Effort",
@@ -44,6 +48,8 @@ __all__ = [
     "FormerDecision",
     "Funnel",
     "FunnelRow",
+    "GateDecision",
+    "GateWord",
     "PlaceCount",
     "Project",
     "ProjectSide",

@@ -18,7 +18,7 @@ class ProjectStore(Database):
     """The part of the store that holds projects, recipes and sources."""
 
     def save_project(self, project: Project) -> None:
-        """Add a project, or change it: everything but its technique and the time of its making.
+        """Add a project, or change it: all but technique, time of making and review fraction.
 
         An earlier recipe stays readable by its hash. Raises UserError for another technique.
         """
@@ -51,6 +51,14 @@ class ProjectStore(Database):
                     hint="Make a project for each technique.",
                 )
             connection.execute(update(projects_table).where(is_it).values(values))
+
+    def set_review_fraction(self, project_id: str, review_fraction: float | None) -> None:
+        """Say what share of a project's survivors people judge; None is what the recipe says."""
+        is_it = projects_table.c.id == project_id
+        with self._write() as connection:
+            connection.execute(
+                update(projects_table).where(is_it).values(review_fraction=review_fraction)
+            )
 
     def project(self, project_id: str) -> Project:
         """Return one project. Raises NotFoundError naming the known ones."""
@@ -233,6 +241,7 @@ def _project_from(row: RowMapping) -> Project:
         source_project=row[projects_table.c.source_project],
         review_project=row[projects_table.c.review_project],
         created_at=row[projects_table.c.created_at],
+        review_fraction=row[projects_table.c.review_fraction],
     )
 
 

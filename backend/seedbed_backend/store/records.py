@@ -14,7 +14,8 @@ RunState = Literal["generating", "publishing", "done", "short", "failed"]
 BatchState = Literal["queued", "generated", "screened", "judged"]
 CandidateState = Literal["pending", "kept", "dropped", "survivor"]
 ProjectSide = Literal["source", "review"]
-AnalysisKind = Literal["report", "rescreen", "seeds"]
+AnalysisKind = Literal["report", "rescreen", "seeds", "suggestions"]
+GateWord = Literal["release", "hold", "undo"]
 AnalysisState = Literal["queued", "working", "done", "failed"]
 
 
@@ -27,7 +28,8 @@ def utc_now() -> str:
 class Project:
     """One technique for one team. `recipe` is what `seedbed.recipe.parse` accepts.
 
-    `source_project` and `review_project` are Label Studio's project ids.
+    `source_project` and `review_project` are Label Studio's project ids. `review_fraction` is the
+    share of survivors that people judge where it was changed later than the recipe; else None.
     """
 
     id: str
@@ -39,6 +41,13 @@ class Project:
     source_project: int
     review_project: int
     created_at: str = field(default_factory=utc_now)
+    review_fraction: float | None = None
+
+    @property
+    def sampled_fraction(self) -> float:
+        """Return the share of survivors that people judge now."""
+        changed = self.review_fraction
+        return float(self.recipe["review_fraction"]) if changed is None else changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Run:
     A "warm_up" is the first wave of a run that has not been asked for yet: the next run takes it
     over. A "trial" tries a prompt and is never published. `outcome` says what either found.
     `screened_by` is the recipe by which its candidates were screened again, if they were.
+    `feedback` is what its prompts show of earlier verdicts (see `seedbed_backend.feedback`).
     """
 
     id: str
@@ -66,6 +76,7 @@ class Run:
     kind: RunKind = "run"
     outcome: Mapping[str, Any] | None = None
     screened_by: str | None = None
+    feedback: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,3 +290,36 @@ class Analysis:
     error: str = ""
     created_at: str = field(default_factory=utc_now)
     finished_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """A manager's word on a run: release it, hold it, or undo what was said before; and why.
+
+    `figures` is what the gate said at that moment (JSON values), `author` who decided.
+    """
+
+    run_id: str
+    decision: GateWord
+    reason: str
+    author: str
+    figures: Mapping[str, Any]
+    decided_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A known-bad candidate among a run's review tasks.
+
+    `made_of` is the survivor that was spoilt, `kind` says how, `draw` in [0, 1) its place among the
+    others. `review_task` is Label Studio's task id once it is published.
+    """
+
+    id: str
+    run_id: str
+    made_of: str
+    kind: str
+    fields: Mapping[str, str]
+    draw: float
+    review_task: int | None = None
+    created_at: str = field(default_factory=utc_now)

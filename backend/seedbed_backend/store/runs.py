@@ -23,6 +23,7 @@ CHANGEABLE = frozenset(
         "kind",
         "outcome",
         "screened_by",
+        "feedback",
     }
 )
 """What `update_run` may change; the rest says what was asked for."""

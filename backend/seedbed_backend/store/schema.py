@@ -8,6 +8,7 @@ recipes ◀── projects ◀── sources
       batches ◀──────── completions ◀── decisions, verdicts          events
                                     ◀── former_decisions
 projects ◀── analyses
+runs ◀── gate_decisions, canaries ◀── canary_verdicts
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ projects_table = Table(
     Column("label_studio_url", String, nullable=False),
     Column("source_project", BigInteger, nullable=False, index=True),
     Column("review_project", BigInteger, nullable=False, index=True),
+    Column("review_fraction", Double),
     Column("created_at", String, nullable=False),
 )
 
@@ -121,6 +123,7 @@ runs_table = Table(
     Column("kind", String, nullable=False, server_default="run"),
     Column("outcome", JSON(none_as_null=True)),
     Column("screened_by", String),
+    Column("feedback", JSON(none_as_null=True)),
     CheckConstraint(
         "state IN ('generating', 'publishing', 'done', 'short', 'failed')",
         name="state",
@@ -181,6 +184,7 @@ completions_table = Table(
     Column("stratum", OutsideText, nullable=False),
     Column("review_task", BigInteger),
     Column("is_withdrawn", Boolean, nullable=False, server_default=false()),
+    Column("shown_verdict", String, nullable=False, server_default=""),
     ForeignKeyConstraint(
         ["project_id", "source_id"], [sources_table.c.project_id, sources_table.c.id]
     ),
@@ -273,4 +277,45 @@ analyses_table = Table(
     Column("created_at", String, nullable=False),
     Column("finished_at", String),
     CheckConstraint("state IN ('queued', 'working', 'done', 'failed')", name="state"),
+)
+
+# What managers said about a run's gate. The newest decision of a run counts; none is ever changed.
+gate_decisions_table = Table(
+    "gate_decisions",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("run_id", ForeignKey(runs_table.c.id), nullable=False, index=True),
+    Column("decision", String, nullable=False),
+    Column("reason", OutsideText, nullable=False),
+    Column("author", OutsideText, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("decided_at", String, nullable=False),
+    CheckConstraint("decision IN ('release', 'hold', 'undo')", name="decision"),
+)
+
+# Known-bad candidates that are mixed in to see whether reviewers notice. Never exported.
+canaries_table = Table(
+    "canaries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("run_id", ForeignKey(runs_table.c.id), nullable=False, index=True),
+    Column("made_of", ForeignKey(completions_table.c.id), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("draw", Double, nullable=False),
+    Column("review_task", BigInteger),
+    Column("created_at", String, nullable=False),
+)
+
+canary_verdicts_table = Table(
+    "canary_verdicts",
+    metadata,
+    Column("annotation_id", BigInteger, primary_key=True),
+    Column("canary_id", ForeignKey(canaries_table.c.id), nullable=False, index=True),
+    Column("status", String, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("reviewer", BigInteger),
+    Column("decided_at", String, nullable=False),
+    Column("lead_time_seconds", Double),
+    CheckConstraint("status IN ('ACCEPTED', 'FIXED', 'REJECTED')", name="status"),
 )

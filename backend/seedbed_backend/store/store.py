@@ -14,9 +14,11 @@ from sqlalchemy import text
 from seedbed.errors import UserError
 from seedbed_backend.store.aggregates import AggregateStore
 from seedbed_backend.store.analyses import AnalysisStore
+from seedbed_backend.store.canaries import CanaryStore
 from seedbed_backend.store.candidates import CandidateStore
 from seedbed_backend.store.database import parse_url
 from seedbed_backend.store.events import EventStore
+from seedbed_backend.store.gates import GateStore
 from seedbed_backend.store.projects import ProjectStore
 from seedbed_backend.store.runs import RunStore
 from seedbed_backend.store.screenings import ScreeningStore
@@ -37,6 +39,8 @@ class Store(
     ScreeningStore,
     AggregateStore,
     VerdictStore,
+    GateStore,
+    CanaryStore,
     EventStore,
     AnalysisStore,
 ):

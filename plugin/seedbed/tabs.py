@@ -1,0 +1,104 @@
+"""The tabs of a review project in Label Studio's Data Manager. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seedbed import labeling
+from seedbed.technique import Technique
+
+WITHDRAWN_DRAW = 2.0
+"""The draw of a review task that a later screening took back before anybody had judged it: outside
+every sample, whose draws are below 1."""
+
+SAMPLE_TAB = "Review sample"
+
+_HIDDEN_COLUMNS = (
+    "id",
+    "inner_id",
+    "completed_at",
+    "annotators",
+    "annotations_results",
+    "annotations_ids",
+    "predictions_score",
+    "predictions_model_versions",
+    "predictions_results",
+    "total_predictions",
+    "file_upload",
+    "storage_filename",
+    "created_at",
+    "updated_at",
+    "updated_by",
+    "avg_lead_time",
+    "draft_exists",
+    "data.cid",
+    "data.technique",
+    "data.draw",
+    "data.stratum",
+    "data.run",
+    "data.scores_line",
+    "data.diff_html",
+    "data.guide",
+    "data.provenance",
+    "data.record",
+)
+
+
+def review_tabs(technique: Technique, review_fraction: float) -> list[dict[str, Any]]:
+    """Return the tabs of a review project in the form that Label Studio's `views` API takes.
+
+    The first one, the review sample, is a queue: it holds what nobody has judged or skipped yet,
+    in random order, so that whatever has been judged at any time is a fair sample. Skipped tasks
+    wait in their own tab for somebody to decide, and what a later screening took back in another.
+    Fixed and Accepted go by Label Studio's own mark of a changed prediction; Seedbed's counts
+    compare the values.
+    """
+    is_unjudged = _filter("total_annotations", "equal", "Number", 0)
+    is_waiting = [is_unjudged, _filter("cancelled_annotations", "equal", "Number", 0)]
+    is_skipped = [is_unjudged, _filter("cancelled_annotations", "greater", "Number", 0)]
+    is_sampled = _filter("data.draw", "less", "Number", review_fraction)
+    is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
+    is_withdrawn = is_offered | {"operator": "greater_or_equal"}
+    is_rejected = _filter("annotations_results", "contains", "String", f'"{labeling.REJECT}"')
+    is_accepted = _filter("annotations_results", "contains", "String", f'"{labeling.ACCEPT}"')
+    is_changed = _filter("annotations_results", "contains", "String", "prediction-changed")
+    is_unchanged = is_changed | {"operator": "not_contains"}
+    return [
+        _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw"),
+        _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score"),
+        _tab(technique, "Rejected", [is_rejected], "-tasks:completed_at"),
+        _tab(technique, "Fixed", [is_accepted, is_changed], "-tasks:completed_at"),
+        _tab(technique, "Accepted", [is_accepted, is_unchanged], "-tasks:completed_at"),
+        _tab(technique, "Skipped", [is_offered, *is_skipped], "-tasks:completed_at"),
+        _tab(technique, "Withdrawn", [is_withdrawn], "tasks:data.score"),
+    ]
+
+
+def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
+    return {
+        "filter": f"filter:tasks:{column}",
+        "operator": operator,
+        "type": kind,
+        "value": value,
+    }
+
+
+def _tab(
+    technique: Technique, title: str, filters: Sequence[Mapping[str, Any]], order: str
+) -> dict[str, Any]:
+    hidden = [f"tasks:{name}" for name in _HIDDEN_COLUMNS]
+    numbers = ("score", *technique.score_columns, "draw")
+    return {
+        "title": title,
+        "type": "list",
+        "target": "tasks",
+        "filters": {"conjunction": "and", "items": [dict(f) for f in filters]},
+        "ordering": [order],
+        "hiddenColumns": {"explore": hidden, "labeling": hidden},
+        "columnsDisplayType": {f"tasks:data.{name}": "Number" for name in numbers},
+        "columnsWidth": {
+            f"tasks:data.{technique.text_field}": 360,
+            "tasks:data.candidate": 360,
+        },
+    }
