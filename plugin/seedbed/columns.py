@@ -27,7 +27,17 @@ chance 1/(n + 1). A range that starts at 0 or above never reaches below 0."""
 
 RESERVED = frozenset(
     {"source", "cid", "technique", "candidate", "score", "draw", "stratum", "batch", "run"}
-    | {"scores_line", "diff_html", "guide", "provenance", "record", "verdict", "reject_reason"}
+    | {
+        "scores_line",
+        "diff_html",
+        "guide",
+        "provenance",
+        "record",
+        "verdict",
+        "reject_reason",
+        "approved",
+        "seal",
+    }
     | {"quality", "note", "seed", "prov", "peers", "labels", "columns", "glossary", "style_guide"}
     | {"similarity", "seed_fit", "label_neighbours", "preference", "grounding", "record_values"}
 )

@@ -35,7 +35,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from seedbed.columns import Column, ValueProblem
 from seedbed.errors import LabelConfigError, NotFoundError
-from seedbed.records import Candidate, Verdict, VerdictStatus
+from seedbed.records import Candidate, Verdict, VerdictStatus, content_id
 from seedbed.technique import OutputField, Technique
 
 MODEL_VERSION = "seedbed"
@@ -66,6 +66,9 @@ _RESERVED = frozenset(
         "guide",
         "provenance",
         "record",
+        "verdict",
+        "approved",
+        "seal",
     }
 )
 _REASON_HOTKEYS = "123456789"
@@ -393,8 +396,9 @@ def review_data(
     run: str = "",
     guide: Sequence[str] = (),
     provenance: Mapping[str, Any] | None = None,
+    is_canary: bool = False,
 ) -> dict[str, Any]:
-    """Return the data of the review task for one candidate.
+    """Return the data of the review task for one candidate, or for a canary, which looks the same.
 
     `scores` maps filter names to scores; all go to the provenance table, and those in the
     technique's `score_columns` become columns too. `guide` is the style guide, one rule an entry.
@@ -414,6 +418,10 @@ def review_data(
         "stratum": stratum,
         "batch": batch,
         "run": run,
+        # Brought up to date by the server as people decide (see `seedbed_backend.verdicts`).
+        "verdict": "",
+        "approved": "",
+        "seal": seal(candidate.id, is_canary=is_canary),
         "scores_line": scores_line(score, columns),
         "provenance": _flat(provenance or {}) | _flat({"score": dict(scores)}),
     }
@@ -428,6 +436,15 @@ def review_data(
     if "guide" in keys:
         data["guide"] = " · ".join(rule.strip() for rule in guide)
     return data
+
+
+def seal(cid: str, *, is_canary: bool = False) -> str:
+    """Return 12 hex digits that tell a candidate from a canary to programs, but not at a glance.
+
+    A program that hands rows out compares the task's seal with a candidate's, so that no canary
+    gets into a training file. It keeps no secret from somebody who reads this code.
+    """
+    return content_id("seal", cid, "canary" if is_canary else "candidate")[:12]
 
 
 def scores_line(score: float | None, columns: Mapping[str, float | None]) -> str:
