@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from seedbed.recipe import Recipe
 from seedbed.records import Candidate, Completion, Decision, SourceTask
+from seedbed.sameness import normalise
 from seedbed_backend import neighbours
 from seedbed_backend.filters.base import ScreenContext
 from seedbed_backend.filters.dedup import Dedup
-from seedbed_backend.filters.sameness import normalise
 from seedbed_backend.store import Batch, Project, Run, StateChange, Store
 
 DIMENSION = 384

@@ -25,6 +25,7 @@ from sklearn.metrics import roc_auc_score
 
 from seedbed.recipe import JudgeSettings, Recipe
 from seedbed.records import Candidate, Decision, SourceTask
+from seedbed.text import sentences
 from seedbed_backend import judging
 from seedbed_backend.embeddings import SentenceEncoder
 from seedbed_backend.engine import open_engine
@@ -32,7 +33,6 @@ from seedbed_backend.engine.base import Engine
 from seedbed_backend.entailment import EntailmentModel
 from seedbed_backend.filters import Filter, Reference, ScreenContext, configure
 from seedbed_backend.filters.base import Entailer
-from seedbed_backend.text import sentences
 
 N_BOOTSTRAP = 1000
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from seedbed_backend.text import word_set
+from seedbed.text import word_set
 
 _SHORT = word_set(
     "a i am an as at be by do go he hi if in is it me my no of oh ok on or so to up us we vs"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import fsum
 
-from seedbed_backend.text import words
+from seedbed.text import words
 
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
 _MIN_WORDS = 4

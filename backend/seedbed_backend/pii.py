@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from seedbed_backend.filters.facts import quantities
-from seedbed_backend.text import word_set
+from seedbed.facts import quantities
+from seedbed.text import word_set
 
 PERSON = "PERSON"
 TYPES = (

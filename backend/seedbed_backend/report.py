@@ -7,6 +7,7 @@ from typing import Any
 
 from seedbed import review
 from seedbed.recipe import Recipe, parse
+from seedbed.text import shortened
 from seedbed_backend import judging, outlook, redaction
 from seedbed_backend.filters import configure, filters
 from seedbed_backend.store import (
@@ -19,7 +20,6 @@ from seedbed_backend.store import (
     Store,
     StoredCandidate,
 )
-from seedbed_backend.text import shortened
 
 N_RUNS = 5
 """How many of a project's newest runs are described."""

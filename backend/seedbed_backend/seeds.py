@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from seedbed.errors import SourceError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask, content_id
+from seedbed.sameness import changed_fact
+from seedbed.text import shortened, words
 from seedbed_backend.filters.base import Encoder
 from seedbed_backend.filters.defects import defect
-from seedbed_backend.filters.sameness import changed_fact
 from seedbed_backend.insights.distribution import form
 from seedbed_backend.insights.sets import real_text, sample
 from seedbed_backend.selection import Vectors, apportion, cosines, nearest, stand_for
 from seedbed_backend.services import Services
 from seedbed_backend.store import Analysis
-from seedbed_backend.text import shortened, words
 from seedbed_backend.topics import find_topics
 
 N_SEEDS = 40

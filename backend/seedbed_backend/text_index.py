@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed_backend.filters.sameness import normalise
-from seedbed_backend.text import shingles
+from seedbed.sameness import normalise
+from seedbed.text import shingles
 
 FORMAT = 1
 """Changes whenever what is kept of a text, or what `normalise` makes of it, does."""

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.text import STOPWORDS, stem, word_set, words
 from seedbed_backend.selection import Vectors
-from seedbed_backend.text import STOPWORDS, stem, word_set, words
 
 MAX_TOPICS = 30
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from filters.support import HashingEncoder
-from seedbed_backend.filters.sameness import normalise
-from seedbed_backend.text import letter_similarity
+from seedbed.sameness import normalise
+from seedbed.text import letter_similarity
 from seedbed_backend.text_index import Match, TextIndex, encode
 
 ENCODER = HashingEncoder()

@@ -1,6 +1,6 @@
 import pytest
 
-from seedbed_backend.filters.contrasts import (
+from seedbed.contrasts import (
     comparisons,
     is_negation_changed,
     modality,

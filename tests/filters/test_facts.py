@@ -1,16 +1,15 @@
 import pytest
 
-from seedbed_backend.filters.facts import missing_names, names, quantities
-from seedbed_backend.text import (
+from seedbed.facts import missing_names, names, quantities
+from seedbed.text import (
     is_reordered,
     language,
     letter_similarity,
     locate,
     sentences,
     shingles,
-    unpolished_similarity,
-    word_similarity,
 )
+from seedbed_backend.text import unpolished_similarity, word_similarity
 
 
 @pytest.mark.parametrize(

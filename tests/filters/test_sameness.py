@@ -1,6 +1,6 @@
 import pytest
 
-from seedbed_backend.filters.sameness import changed_fact, is_typo, normalise
+from seedbed.sameness import changed_fact, is_typo, normalise
 
 REPORT = (
     "The night shift reported that pump two lost pressure, the operator closed the valve by hand and "

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from seedbed.contrasts import negations, opposites
+from seedbed.facts import missing_names, names, quantities
 from seedbed.records import Candidate, Decision
+from seedbed.text import STOPWORDS, locate, plain, stem, word_set, words
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.contrasts import negations, opposites
-from seedbed_backend.filters.facts import missing_names, names, quantities
 from seedbed_backend.filters.passages import (
     Document,
     Window,
@@ -26,7 +27,6 @@ from seedbed_backend.filters.passages import (
     weight,
 )
 from seedbed_backend.filters.wording import is_light
-from seedbed_backend.text import STOPWORDS, locate, plain, stem, word_set, words
 
 # What a feature is worth, in log-odds: a logistic regression on the 240 development rows
 # (benchmarks/answerable_weights.py; ridge, five folds by source text).

@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from seedbed_backend.english import is_word, ranks
-from seedbed_backend.filters.contrasts import NEGATIVE
-from seedbed_backend.text import (
+from seedbed.contrasts import NEGATIVE
+from seedbed.text import (
     STOPWORDS,
     is_close,
     language,
@@ -25,6 +24,7 @@ from seedbed_backend.text import (
     word_set,
     words,
 )
+from seedbed_backend.english import is_word, ranks
 
 _CLAUSE = re.compile(
     r"[,;:()]|\b(?:and|but|or|because|which|who|that|while|if|unless|when|where|although|though|so"

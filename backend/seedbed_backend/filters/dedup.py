@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seedbed.records import Candidate, Decision
+from seedbed.sameness import NEAR_LONG, NEAR_SHORT, changed_fact, near_threshold, normalise
+from seedbed.text import letter_similarity
 from seedbed_backend.filters.base import Encoder, Filter, Near, Reference, ScreenContext
-from seedbed_backend.filters.sameness import changed_fact, normalise
 from seedbed_backend.filters.top_fraction import quality
-from seedbed_backend.text import letter_similarity
 
-_SHORT, _LONG = 40, 120  # characters
 _SHOWN = 200  # characters of the matched text that the evidence shows
 
 Kind = Literal["candidate", "kept", "real", "rejected"]
@@ -47,9 +46,8 @@ class Dedup(Filter):
     uses_neighbours = True
 
     fields: tuple[str, ...] = Field(min_length=1)
-    # FILTERS: .70 for short bank questions; .40 has the best balanced accuracy on longer texts.
-    near_short: float = Field(default=0.70, gt=0.0, le=1.0)
-    near_long: float = Field(default=0.40, gt=0.0, le=1.0)
+    near_short: float = Field(default=NEAR_SHORT, gt=0.0, le=1.0)
+    near_long: float = Field(default=NEAR_LONG, gt=0.0, le=1.0)
     # FILTERS: the best rule with an embedding.
     near_cosine: float = Field(default=0.90, gt=0.0, le=1.0)
     near_cosine_letters: float = Field(default=0.30, gt=0.0, le=1.0)
@@ -64,8 +62,7 @@ class Dedup(Filter):
 
     def threshold(self, n_characters: int) -> float:
         """Return the Jaccard from which texts of that length (the shorter one) are near."""
-        way = min(1.0, max(0.0, (n_characters - _SHORT) / (_LONG - _SHORT)))
-        return self.near_short + way * (self.near_long - self.near_short)
+        return near_threshold(n_characters, self.near_short, self.near_long)
 
     def likeness(self, a: str, b: str, cosine: float) -> float:
         """Return the Jaccard of two normalised texts where they are near, else 0."""

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from ftfy.badness import is_bad
 
+from seedbed.text import STOPWORDS, plain, sentences, word_set, words
 from seedbed_backend.english import begins_word
 from seedbed_backend.filters.fluency import PROBLEMS, fluency, is_english
 from seedbed_backend.filters.word_order import is_label
-from seedbed_backend.text import STOPWORDS, plain, sentences, word_set, words
 
 DEFECTS = (
     *("no_words", "mojibake", "prompt_leak", "markup", "refusal", "repetition", "truncated"),

@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import Field
 
 from seedbed.records import Candidate, Decision
+from seedbed.text import Span, sentences, words
 from seedbed_backend.filters.base import Filter, ScreenContext
 from seedbed_backend.filters.passages import best_windows, document, wanted_words
-from seedbed_backend.text import Span, sentences, words
 
 _SHORT_ANSWER = 8
 """Words up to which one needs its question beside it to be a statement."""

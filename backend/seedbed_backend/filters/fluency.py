@@ -16,9 +16,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from seedbed.text import STOPWORDS, TYPOGRAPHY, word_set
 from seedbed_backend.english import intended, is_nonword, is_word, pieces
 from seedbed_backend.filters.word_order import cannot_end, is_impossible, is_wrong_article
-from seedbed_backend.text import STOPWORDS, TYPOGRAPHY, word_set
 
 PROBLEMS = ("misspelt", "missing_spaces", "word_order", "missing_words")
 

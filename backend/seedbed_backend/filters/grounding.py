@@ -12,10 +12,21 @@ from itertools import pairwise
 from pydantic import Field
 from rapidfuzz.distance import LCSseq, Levenshtein
 
+from seedbed.contrasts import is_negation_changed, negations, opposites
+from seedbed.facts import missing_names, quantities
 from seedbed.records import Candidate, Decision
+from seedbed.text import (
+    STOPWORDS,
+    Span,
+    content_words,
+    jaccard,
+    locate,
+    sentences,
+    stem,
+    word_set,
+    words,
+)
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.contrasts import is_negation_changed, negations, opposites
-from seedbed_backend.filters.facts import missing_names, quantities
 from seedbed_backend.filters.passages import (
     MAX_WINDOW,
     Document,
@@ -29,17 +40,6 @@ from seedbed_backend.filters.passages import (
     weight,
 )
 from seedbed_backend.filters.wording import is_light, keys
-from seedbed_backend.text import (
-    STOPWORDS,
-    Span,
-    content_words,
-    jaccard,
-    locate,
-    sentences,
-    stem,
-    word_set,
-    words,
-)
 
 # What a feature is worth, in log-odds. A logistic regression on the 298 development rows
 # (benchmarks/grounding_weights.py; ridge, five folds by source text; rows weighted so that those

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import Field
 
 from seedbed.records import Candidate, Decision
+from seedbed.text import words
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.text import words
 
 _MIN_GAIN = 0.02  # of accuracy; less is not worth any pair
 

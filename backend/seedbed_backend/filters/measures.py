@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seedbed.errors import RecipeError
+from seedbed.facts import missing_names, quantities
 from seedbed.recipe import describe
+from seedbed.text import plain, sentences, words
 from seedbed_backend.filters.defects import is_refusal
-from seedbed_backend.filters.facts import missing_names, quantities
 from seedbed_backend.languages import LANGUAGES, language_of
-from seedbed_backend.text import plain, sentences, words
 
 
 class Options(BaseModel):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seedbed.records import Candidate, Decision, SourceTask
+from seedbed.text import locate, words
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.text import locate, words
 
 logger = logging.getLogger(__name__)
 

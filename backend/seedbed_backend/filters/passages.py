@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from seedbed_backend.filters.facts import NUMBER_STEMS
+from seedbed.facts import NUMBER_STEMS
+from seedbed.text import STOPWORDS, Span, sentences, stem, words
 from seedbed_backend.filters.wording import is_answer_word, is_light, keys
-from seedbed_backend.text import STOPWORDS, Span, sentences, stem, words
 
 MAX_WINDOW = 3
 """Most sentences of a passage that counts as one piece of evidence."""

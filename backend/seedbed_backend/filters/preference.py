@@ -9,13 +9,14 @@ from statistics import fmean
 
 from pydantic import Field
 
+from seedbed.contrasts import is_negation_changed, opposites
+from seedbed.facts import missing_names, quantities
 from seedbed.recipe import Recipe
 from seedbed.records import Candidate, Decision
+from seedbed.text import content_words, words
 from seedbed_backend.filters import grounding
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.contrasts import is_negation_changed, opposites
 from seedbed_backend.filters.defects import Examination, allows_refusal, examine
-from seedbed_backend.filters.facts import missing_names, quantities
 from seedbed_backend.filters.measures import (
     Rule,
     declines,
@@ -23,7 +24,7 @@ from seedbed_backend.filters.measures import (
     measured_rules,
     unknown_numbers,
 )
-from seedbed_backend.text import content_words, word_similarity, words
+from seedbed_backend.text import word_similarity
 
 _MATERIAL = 0.5  # of the words of the worst sentence of a reply
 _FEWEST = 3  # content words of a reply that says something

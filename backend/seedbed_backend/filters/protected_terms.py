@@ -9,19 +9,19 @@ from functools import lru_cache
 import numpy as np
 from pydantic import Field
 
-from seedbed.records import Candidate, Decision, SourceTask
-from seedbed_backend.filters.base import Encoder, Filter, ScreenContext
-from seedbed_backend.filters.content import clauses, lost_clauses, lost_terms, recurring_words
-from seedbed_backend.filters.contrasts import (
+from seedbed.contrasts import (
     comparisons,
     is_negation_changed,
     modality_changes,
     negations,
     opposites,
 )
-from seedbed_backend.filters.facts import missing_names, names, quantities
+from seedbed.facts import missing_names, names, quantities
+from seedbed.records import Candidate, Decision, SourceTask
+from seedbed.text import stem, words
+from seedbed_backend.filters.base import Encoder, Filter, ScreenContext
+from seedbed_backend.filters.content import clauses, lost_clauses, lost_terms, recurring_words
 from seedbed_backend.filters.roles import exchanged
-from seedbed_backend.text import stem, words
 
 
 @dataclass(slots=True)

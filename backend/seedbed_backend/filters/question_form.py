@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from seedbed.facts import names, quantities
 from seedbed.records import Candidate, Decision
+from seedbed.text import STOPWORDS, plain, stem, word_set, words
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.filters.facts import names, quantities
 from seedbed_backend.filters.passages import is_number, said
 from seedbed_backend.filters.question_kinds import classify
 from seedbed_backend.filters.wording import is_light
-from seedbed_backend.text import STOPWORDS, plain, stem, word_set, words
 
 
 class QuestionForm(Filter):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
+from seedbed.text import plain, sentences, words
 from seedbed_backend.filters.passages import (
     best_window,
     coverage,
@@ -15,7 +16,6 @@ from seedbed_backend.filters.passages import (
     said,
     wanted_words,
 )
-from seedbed_backend.text import plain, sentences, words
 
 QuestionType = Literal["factual", "analytical", "summarization"]
 Difficulty = Literal["easy", "medium", "hard"]

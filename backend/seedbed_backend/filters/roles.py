@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
-from seedbed_backend.text import STOPWORDS, language, plain, stem, word_set
+from seedbed.text import STOPWORDS, language, plain, stem, word_set
 
 _TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*|--|[^\w\s]")
 _PREPOSITIONS = word_set(

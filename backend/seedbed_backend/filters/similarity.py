@@ -8,14 +8,9 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from seedbed.records import Candidate, Decision
+from seedbed.text import letter_similarity, sentences, words
 from seedbed_backend.filters.base import Filter, ScreenContext
-from seedbed_backend.text import (
-    letter_similarity,
-    sentences,
-    unpolished_similarity,
-    word_similarity,
-    words,
-)
+from seedbed_backend.text import unpolished_similarity, word_similarity
 
 MEANING_RISE = 0.10
 """Cosine above the minimum at which the meaning counts as kept in full."""

@@ -6,8 +6,8 @@ Clean dev texts (1,700, of six domains) have such a pair in fewer than 1 % of th
 
 from __future__ import annotations
 
+from seedbed.text import word_set
 from seedbed_backend.english import is_word
-from seedbed_backend.text import word_set
 
 _ARTICLES = word_set("the a an my your its their our every")
 _SUBJECTS = word_set("i he she we they")

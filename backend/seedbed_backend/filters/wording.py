@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from seedbed_backend.text import stem, word_set, words
+from seedbed.text import stem, word_set, words
 
 # Words that report, connect or frame what is said; a retelling may add them without adding a fact.
 LIGHT = word_set(

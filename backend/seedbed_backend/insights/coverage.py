@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.records import Candidate, content_id
+from seedbed.text import locate, sentences, shortened, words
 from seedbed_backend import redaction
 from seedbed_backend.insights.base import Finding, Insight, ReportData, percent
 from seedbed_backend.insights.sets import Sets, compare, synthetic_text
 from seedbed_backend.selection import Vectors, nearest
-from seedbed_backend.text import locate, sentences, shortened, words
 from seedbed_backend.topics import Topics, find_topics
 
 N_NEIGHBOURS = 5

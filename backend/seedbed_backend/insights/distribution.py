@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from seedbed.recipe import Recipe
+from seedbed.text import sentences, words
 from seedbed_backend.insights.base import Finding, Insight, ReportData, percent
 from seedbed_backend.insights.sets import Sets, compare
-from seedbed_backend.text import sentences, words
 from seedbed_backend.topics import find_topics
 
 ALPHA = 0.05

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from seedbed.review import wilson_interval
+from seedbed.text import sentences, words
 from seedbed_backend.filters import configure
 from seedbed_backend.filters.length_tell import LengthTell, Tell, length_gap, tell_of
 from seedbed_backend.insights.base import Finding, Insight, ReportData
-from seedbed_backend.text import sentences, words
 
 _MIN_PAIRS = 20
 """Fewer pairs say nothing: the interval of an accuracy of 0.8 is wider than 0.3."""

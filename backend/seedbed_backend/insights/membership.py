@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.review import wilson_interval
+from seedbed.sameness import normalise
+from seedbed.text import sentences
 from seedbed_backend.filters.base import Encoder
-from seedbed_backend.filters.sameness import normalise
 from seedbed_backend.insights.base import Finding, Insight, ReportData
 from seedbed_backend.insights.sets import real_text, sample, synthetic_text
-from seedbed_backend.text import sentences
 
 MAX_ROWS = 1500
 """Rows of each set that are compared, drawn by the hash of their text."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from seedbed_backend.text import (
+from seedbed.text import (
     STOPWORDS,
     WORD,
     content_words,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from seedbed_backend.filters.contrasts import NEGATIVE
-from seedbed_backend.text import (
+from seedbed.contrasts import NEGATIVE
+from seedbed.text import (
     STOPWORDS,
     TYPOGRAPHY,
     WORD,

@@ -6,16 +6,24 @@ The word lists are English.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
-from rapidfuzz.distance import OSA, Levenshtein
+from seedbed.alignment import changes, is_one_edit
+from seedbed.contrasts import is_negation_changed, opposites
+from seedbed.facts import missing_names, quantities
+from seedbed.text import STOPWORDS, is_reordered, jaccard, plain, stem, word_set, words
 
-from seedbed_backend.filters.contrasts import is_negation_changed, opposites
-from seedbed_backend.filters.facts import missing_names, quantities
-from seedbed_backend.text import STOPWORDS, is_reordered, jaccard, plain, stem, word_set, words
+NEAR_SHORT, NEAR_LONG = 0.70, 0.40
+"""Jaccard of character 5-grams from which texts are near: of 40 characters and less, 120 and more.
+
+Measured: .70 touches 133 of 3,079 distinct bank questions, .50 would 736; on longer texts .40 has the
+best balanced accuracy (.943).
+"""
+
+_SHORT, _LONG = 40, 120  # characters
 
 LONG_TEXT = 150
 """From this many characters on, a number or name that only one text has is an addition."""
@@ -69,6 +77,14 @@ for _number, _group in enumerate(_SYNONYMS.replace("\n", "|").split("|")):
 def bare(text: str) -> str:
     """Take away markup and a list number, and unify typography; case and punctuation stay."""
     return _LEAD.sub("", _TAG.sub(" ", plain(text)))
+
+
+def near_threshold(
+    n_characters: int, near_short: float = NEAR_SHORT, near_long: float = NEAR_LONG
+) -> float:
+    """Return the Jaccard from which two texts are near; the shorter one has `n_characters`."""
+    way = min(1.0, max(0.0, (n_characters - _SHORT) / (_LONG - _SHORT)))
+    return near_short + way * (near_long - near_short)
 
 
 @lru_cache(maxsize=16_384)
@@ -185,7 +201,7 @@ def is_typo(a: str, b: str) -> bool:
         and a[-1] == b[-1]
         and a.isalpha()
         and b.isalpha()
-        and OSA.distance(a, b, score_cutoff=1) == 1
+        and is_one_edit(a, b)
     )
 
 
@@ -281,22 +297,13 @@ class _Alignment:
 def _align(a: _Read, b: _Read) -> _Alignment:
     edits: list[_Edit] = []
     cuts: list[tuple[slice, slice]] = []
-    for i, j, k, m in _changes(a.stems, b.stems):
+    for i, j, k, m in changes(a.stems, b.stems):
         edit = _Edit(a.words[i:j], b.words[k:m])
         edits.append(edit)
         if edit.is_addition:
             cuts.append((slice(i, j), slice(k, m)))
     kept = (_cut(a, [first for first, _ in cuts]), _cut(b, [second for _, second in cuts]))
     return _Alignment(kept, tuple(edits), max(len(a.words), len(b.words)))
-
-
-def _changes(a: Sequence[str], b: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (start, end, start, end) of the places where the sequences differ, as long as possible."""
-    at_a = at_b = 0
-    for same in Levenshtein.opcodes(a, b).as_matching_blocks():
-        if same.a > at_a or same.b > at_b:
-            yield at_a, same.a, at_b, same.b
-        at_a, at_b = same.a + same.size, same.b + same.size
 
 
 def _cut(read: _Read, places: Sequence[slice]) -> str:
