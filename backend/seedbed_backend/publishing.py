@@ -30,6 +30,8 @@ def publish_survivors(services: Services, run: Run) -> int:
     waiting = [
         s for s in store.candidates(run_id=run.id, states=("survivor",)) if s.review_task is None
     ]
+    # Label Studio serves tasks by their ids where nobody asks for a tab's order: the sample first.
+    waiting.sort(key=lambda s: (s.draw is None, s.draw or 0.0, s.candidate.id))
     if not waiting:
         return 0
     labeling.check_config(server.label_config(project.review_project), recipe.spec, recipe.labels)
@@ -82,16 +84,8 @@ def _prediction(
     technique: Technique, stored: StoredCandidate, *, on_source: bool
 ) -> dict[str, Any]:
     candidate = redaction.redacted(stored, is_source_shown=not on_source).candidate
-    span = evidence_span(stored)
+    span = stored.evidence_span
     if span and not on_source:
         span = redaction.moved(stored, technique.text_field, span)
     text = candidate.source.fields[technique.text_field]
     return labeling.prediction(technique, candidate.fields, stored.score, span, source_text=text)
-
-
-def evidence_span(stored: StoredCandidate) -> tuple[int, int] | None:
-    """Return the span of the source that supports the candidate: code points, end exclusive."""
-    for evidence in stored.evidence.values():
-        if "start" in evidence and "end" in evidence:
-            return int(evidence["start"]), int(evidence["end"])
-    return None

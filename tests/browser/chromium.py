@@ -73,9 +73,18 @@ class Annotator:
         self.page.goto(f"{self.url}/projects/{project}/data?tab={tab}&task={task}")
         self.wait_for_task()
 
+    def label_displayed(self) -> None:
+        """Choose "Label Tasks As Displayed": the stream through the tab.
+
+        The button "Label All Tasks" itself serves every task of the project in the order of ids.
+        """
+        self.page.get_by_role("button", name="Toggle open").first.click()
+        self.page.get_by_text("Label Tasks As Displayed", exact=True).click()
+        self.wait_for_task()
+
     def label_all(self) -> None:
-        """Press "Label All Tasks": the stream through the tab."""
-        self.page.get_by_role("button", name="Label").first.click()
+        """Press "Label All Tasks", which takes no notice of the tab."""
+        self.page.get_by_role("button", name="Label All Tasks").click()
         self.wait_for_task()
 
     def wait_for_task(self) -> None:

@@ -48,7 +48,7 @@ def opened(server, new_project, annotator: Annotator):
     }
     (task_id,) = server.import_tasks(project, [task])
     annotator.open_tab(project, tab)
-    annotator.label_all()
+    annotator.label_displayed()
     return task_id
 
 

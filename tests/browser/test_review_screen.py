@@ -40,7 +40,7 @@ def test_a_corrected_candidate_is_fixed(
 ):
     technique, candidate, task_id = open_review(server, new_project, annotator, name)
     screenshot(f"{name}-1-tab")
-    annotator.label_all()
+    annotator.label_displayed()
     screenshot(f"{name}-2-opened")
     field = technique.dedup_fields[0]
     text = candidate.fields[field]
@@ -57,7 +57,7 @@ def test_a_corrected_candidate_is_fixed(
 
 def test_two_keys_accept_an_unchanged_candidate(server, new_project, annotator: Annotator):
     technique, candidate, task_id = open_review(server, new_project, annotator, "qa")
-    annotator.label_all()
+    annotator.label_displayed()
     annotator.press("a")
     annotator.submit()
     verdict = verdict_of(server, task_id, technique)
@@ -69,7 +69,7 @@ def test_reasons_appear_on_reject_and_are_required(
     server, new_project, annotator: Annotator, screenshot
 ):
     technique, _, task_id = open_review(server, new_project, annotator, "paraphrase")
-    annotator.label_all()
+    annotator.label_displayed()
     reason = annotator.page.get_by_text(technique.reject_reasons[1])
     assert not reason.is_visible()
     annotator.press("r")
@@ -93,7 +93,7 @@ def test_the_browser_asks_nobody_but_label_studio(server, new_project, annotator
 
     annotator.page.on("request", note)
     open_review(server, new_project, annotator, "qa")
-    annotator.label_all()
+    annotator.label_displayed()
     annotator.page.remove_listener("request", note)
     assert asked
     foreign = {url for url in asked if not url.startswith((annotator.url, "data:", "blob:"))}
