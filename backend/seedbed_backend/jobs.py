@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from seedbed.errors import SeedbedError
-from seedbed_backend import analyses, pipeline, verdicts
+from seedbed_backend import analyses, periodic, pipeline, verdicts
 from seedbed_backend.services import Services
 
 _logger = logging.getLogger(__name__)
@@ -63,12 +63,19 @@ def publish(run_id: str) -> None:
 
 def read_verdict(project_id: str, task_id: int) -> None:
     """Read one review task's annotations and write down its verdict."""
-    verdicts.read_task(services(), project_id, task_id)
+    _tried(
+        f"verdict on task {task_id}", lambda: verdicts.read_task(services(), project_id, task_id)
+    )
+
+
+def mark_verdicts(project_id: str) -> None:
+    """Let Label Studio show which verdicts stand."""
+    _tried(f"marks of project {project_id}", lambda: verdicts.mark(services(), project_id))
 
 
 def sync(project_id: str) -> None:
-    """Read all verdicts of a project."""
-    verdicts.sync(services(), project_id)
+    """Read what a project's reviewers did of late, in case a message about it was lost."""
+    _tried(f"sync of project {project_id}", lambda: periodic.sync(services(), project_id))
 
 
 def analyse(analysis_id: str) -> None:
@@ -87,6 +94,14 @@ def analyse(analysis_id: str) -> None:
         except Exception as exc:
             analyses.fail(services(), analysis_id, f"Internal error: {type(exc).__name__}: {exc}")
             raise
+
+
+def _tried(doing: str, step: Callable[[], object]) -> None:
+    """Run a step that the next periodic sync makes good where it fails now."""
+    try:
+        step()
+    except SeedbedError as exc:
+        _logger.warning("%s: %s (the next sync tries again)", doing, exc)
 
 
 def _guarded(run_id: str, step: Callable[[], None]) -> None:

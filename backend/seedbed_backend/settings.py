@@ -42,6 +42,7 @@ class Settings:
     basic_auth_pass: str
     webhook_secret: str
     predict_wait_seconds: float
+    sync_seconds: float
     port: int
     log_level: str
 
@@ -80,6 +81,7 @@ class Settings:
             basic_auth_pass=env.get("BASIC_AUTH_PASS", ""),
             webhook_secret=env.get("SEEDBED_WEBHOOK_SECRET", ""),
             predict_wait_seconds=_number(env, "SEEDBED_PREDICT_WAIT_SECONDS", 8.0),
+            sync_seconds=max(0.0, _number(env, "SEEDBED_SYNC_SECONDS", 600.0)),
             port=port,
             log_level=env.get("LOG_LEVEL", "INFO").upper(),
         )

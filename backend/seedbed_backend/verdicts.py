@@ -1,81 +1,218 @@
-"""Brings people's verdicts from Label Studio into the store: at once by webhook, and by polling."""
+"""Brings people's verdicts from Label Studio into the store, and shows there which ones stand.
+
+    annotation ─▶ webhook, or sync ─▶ store ─▶ mark ─▶ the task's data: verdict, approved
+
+Label Studio sends a message once and waits a second, so a message is only a hint: what counts is
+what is found there when it is read, and whatever was missed is found by the next sync.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, TypeVar
 
 from seedbed import labeling
-from seedbed.errors import NotFoundError
+from seedbed.errors import LabelStudioError, NotFoundError
 from seedbed.recipe import parse
 from seedbed.technique import Technique
-from seedbed_backend import publishing
+from seedbed_backend import publishing, queues
 from seedbed_backend.services import Services
-from seedbed_backend.store import Project, StoredCandidate
+from seedbed_backend.store import Mark, Project, StoredCandidate
+
+_logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+N_TASKS_AT_ONCE = 200
+"""How many tasks are looked up in the store together."""
+
+N_MARKS_AT_ONCE = 50
+"""How many tasks are marked while the project is held: one takes Label Studio some 50 ms."""
+
+OVERLAP = timedelta(minutes=1)
+"""How far an incremental reading goes back: Label Studio sets a task's time before it commits."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one reconciliation found: judged candidates, those that changed, those withdrawn."""
+    """What one reconciliation found: annotations that judge, verdicts that changed or were withdrawn.
+
+    `newest` is when the newest task that was read had changed, by Label Studio's clock.
+    """
 
     n_judged: int
     n_changed: int
     n_withdrawn: int
+    newest: str = ""
 
 
 def read_task(services: Services, project_id: str, task_id: int) -> int:
     """Read one review task's annotations; return how many verdicts changed."""
     project = services.store.project(project_id)
-    return len(_read(services, project, services.label_studio.task(task_id))[1])
+    reader = _Reader(services, project)
+    reader.read([services.label_studio.task(task_id)])
+    return reader.end().n_changed
 
 
 def sync(services: Services, project_id: str) -> SyncReport:
     """Read every annotated task of the review project, and take back verdicts that are gone there."""
-    store = services.store
-    project = store.project(project_id)
-    known = {v.annotation_id for v in store.current_verdicts(project_id)}
-    n_changed, seen = 0, set()
-    for task in services.label_studio.annotated_tasks(project.review_project):
-        annotations, changed = _read(services, project, task)
-        seen |= annotations
-        n_changed += len(changed)
-    gone = {id_ for id_ in known if id_ is not None} - seen
-    for annotation_id in gone:
-        store.withdraw_verdict(annotation_id)
-    return SyncReport(len(seen), n_changed, len(gone))
+    project = services.store.project(project_id)
+    reader = _Reader(services, project)
+    reader.read(services.label_studio.annotated_tasks(project.review_project))
+    return reader.end(is_whole=True)
 
 
-def withdraw(services: Services, annotation_ids: list[int]) -> int:
+def sync_since(services: Services, project_id: str, moment: datetime) -> SyncReport:
+    """Read the tasks that changed since a moment, by Label Studio's clock.
+
+    Finds what `sync` finds, but for tasks that were deleted there.
+    """
+    project = services.store.project(project_id)
+    reader, server = _Reader(services, project), services.label_studio
+    since = moment - OVERLAP
+    reader.read(server.annotated_tasks(project.review_project, since))
+    reader.read(server.emptied_tasks(project.review_project, since))
+    return reader.end()
+
+
+def withdraw(services: Services, annotation_ids: Iterable[int]) -> int:
     """Take verdicts back whose annotations were deleted; return how many there were."""
-    return sum(services.store.withdraw_verdict(id_) is not None for id_ in annotation_ids)
+    store = services.store
+    candidates = {store.withdraw_verdict(id_) for id_ in annotation_ids} - {None}
+    found = store.candidates_by_id({id_ for id_ in candidates if id_ is not None})
+    for project_id in {stored.project_id for stored in found.values()}:
+        _announce(services, project_id)
+    return len(found)
 
 
-def _read(
-    services: Services, project: Project, task: Mapping[str, Any]
-) -> tuple[set[int], list[str]]:
-    """Store the verdicts of one task; return the annotations that carry one, and what changed."""
-    technique = parse(project.recipe).spec
-    judged: set[int] = set()
-    changed: list[str] = []
-    try:
-        stored = services.store.candidate(str(task.get("data", {}).get("cid", "")))
-    except NotFoundError:
-        return set(), []  # a task that somebody else put into the project
-    predicted = _predicted(technique, stored, task)
-    for annotation in task.get("annotations", []):
-        verdict = labeling.verdict(task, annotation, technique, predicted)
-        if verdict is None:
-            # A skip, or a verdict that was erased: what this annotation said before no longer holds.
-            services.store.withdraw_verdict(int(annotation["id"]))
-            continue
-        judged.add(int(annotation["id"]))
-        is_new = services.store.save_verdict(verdict)
-        if is_new:
-            changed.append(verdict.candidate_id)
-        if is_new or stored.state == "dropped":
-            services.store.reinstate(verdict.candidate_id)  # a re-screening had taken it back
-    return judged, changed
+def mark(services: Services, project_id: str) -> int:
+    """Let the review tasks say which verdicts stand; return how many were changed.
+
+    `verdict` is ACCEPTED, FIXED, REJECTED or ""; `approved` is "yes" once a person accepted or fixed
+    a candidate. What an interruption leaves unmarked is marked by the next call. The project is held
+    for some tasks at a time: a re-screening changes the data of tasks as well.
+    """
+    store = services.store
+    project, n = store.project(project_id), 0
+    for part in _parts(store.marks_due(project_id), N_MARKS_AT_ONCE):
+        with services.queues.project_lock(project_id):
+            n += _mark(services, project, part)
+    return n
+
+
+def _mark(services: Services, project: Project, part: Sequence[Mark]) -> int:
+    server = services.label_studio
+    found = server.data_of(project.review_project, [due.review_task for due in part])
+    n = 0
+    for due in part:
+        if due.review_task in found:  # else somebody deleted the task, and nobody is shown anything
+            is_approved = due.verdict in {"ACCEPTED", "FIXED"} and not due.is_canary
+            shown = {"verdict": due.verdict, "approved": "yes" if is_approved else ""}
+            try:
+                server.set_data(due.review_task, found[due.review_task] | shown)
+                n += 1
+            except NotFoundError:
+                pass
+            except LabelStudioError as exc:
+                if exc.retryable:
+                    raise
+                _logger.warning("task %d cannot be marked: %s", due.review_task, exc)
+                continue
+        services.store.note_marks([due])
+    return n
+
+
+def _announce(services: Services, project_id: str) -> None:
+    """Let what changed be shown, once for all changes that wait for it."""
+    if not services.queues.is_waiting(queues.REVIEW, "mark_verdicts", project_id):
+        services.queues.enqueue(queues.REVIEW, "mark_verdicts", project_id)
+
+
+class _Reader:
+    """One reading of review tasks: stores the verdicts found, and counts what that changed."""
+
+    def __init__(self, services: Services, project: Project) -> None:
+        self.services, self.store, self.project = services, services.store, project
+        self.technique = parse(project.recipe).spec
+        self.standing = self.store.standing_annotations(project.id)
+        self.seen: set[int] = set()
+        self.judged: set[int] = set()
+        self.candidates: set[str] = set()
+        self.changed: list[str] = []
+        self.n_withdrawn = 0
+        self.newest = ""
+
+    def read(self, tasks: Iterable[Mapping[str, Any]]) -> None:
+        """Read tasks in full, as Label Studio gives them."""
+        for part in _parts(tasks, N_TASKS_AT_ONCE):
+            found = self.store.candidates_by_id({_cid(task) for task in part})
+            self.store.note_marks(
+                Mark(_cid(task), int(task["id"]), str(task["data"].get("verdict") or ""))
+                for task in part
+                if _cid(task) in found
+            )
+            for task in part:
+                self.newest = max(self.newest, str(task.get("updated_at") or ""))
+                if stored := found.get(_cid(task)):  # else somebody else put it there
+                    self._read(stored, task)
+
+    def end(self, *, is_whole: bool = False) -> SyncReport:
+        """Take back what is gone from the tasks that were read, or from the whole project."""
+        gone = {
+            annotation
+            for annotation, candidate in self.standing.items()
+            if annotation not in self.seen and (is_whole or candidate in self.candidates)
+        }
+        for annotation in sorted(gone):
+            if not self._is_there(annotation):
+                self._withdraw(annotation)
+        if self.changed or self.n_withdrawn or self.store.marks_due(self.project.id, 1):
+            _announce(self.services, self.project.id)
+        return SyncReport(len(self.judged), len(self.changed), self.n_withdrawn, self.newest)
+
+    def _read(self, stored: StoredCandidate, task: Mapping[str, Any]) -> None:
+        id_ = stored.candidate.id
+        self.candidates.add(id_)
+        predicted = _predicted(self.technique, stored, task)
+        for annotation in task.get("annotations", []):
+            annotation_id = int(annotation["id"])
+            self.seen.add(annotation_id)
+            verdict = labeling.verdict(task, annotation, self.technique, predicted)
+            if verdict is None:
+                # A skip, or a verdict that was erased: what it said before no longer holds.
+                self._withdraw(annotation_id)
+                continue
+            self.judged.add(annotation_id)
+            is_new = verdict != stored.verdict and self.store.save_verdict(verdict)
+            if is_new:
+                self.changed.append(id_)
+            if is_new or stored.state == "dropped":
+                self.store.reinstate(id_)  # a re-screening had taken it back
+
+    def _withdraw(self, annotation_id: int) -> None:
+        if annotation_id in self.standing:
+            self.n_withdrawn += self.store.withdraw_verdict(annotation_id) is not None
+
+    def _is_there(self, annotation_id: int) -> bool:
+        """Ask for one annotation: a list may miss a task while others are being annotated."""
+        try:
+            annotation = self.services.label_studio.annotation(annotation_id)
+        except NotFoundError:
+            return False
+        return not annotation.get("was_cancelled")
+
+
+def _parts(things: Iterable[_T], n: int) -> Iterator[Sequence[_T]]:
+    remaining = iter(things)
+    while part := list(islice(remaining, n)):
+        yield part
+
+
+def _cid(task: Mapping[str, Any]) -> str:
+    return str((task.get("data") or {}).get("cid", ""))
 
 
 def _predicted(

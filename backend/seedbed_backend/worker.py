@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 
 from seedbed.errors import ModelError
-from seedbed_backend import analyses, jobs, judging, queues, runs
+from seedbed_backend import analyses, jobs, judging, periodic, queues, runs
 from seedbed_backend.logs import configure_logging
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
@@ -75,11 +75,12 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
     if role == "filter" and (n_analyses := analyses.resume(services)):
         _logger.info("took up %d unfinished analyses", n_analyses)
     try:
-        Worker(
-            served,
-            connection=services.queues.redis,
-            serializer=JSONSerializer,
-        ).work(burst=burst, logging_level=settings.log_level)
+        with periodic.ticking(services) if role == "filter" else nullcontext():
+            Worker(
+                served,
+                connection=services.queues.redis,
+                serializer=JSONSerializer,
+            ).work(burst=burst, logging_level=settings.log_level)
     finally:
         services.close()
 

@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 
 from seedbed.errors import LabelStudioError, NotFoundError, SeedbedError, UserError
 from seedbed.labeling import MODEL_VERSION
-from seedbed.tabs import SAMPLE_TAB
+from seedbed.records import VerdictStatus
+from seedbed.tabs import SAMPLE_TAB, SECOND_TAB
 
 SECRET_HEADER = "X-Seedbed-Secret"  # noqa: S105 - the name of a header
 """Label Studio sends no credentials with a webhook, only the headers that were set on it."""
@@ -40,6 +41,9 @@ IMPORT_TIMEOUT_SECONDS = 300
 TIMEOUT_SECONDS = 60
 PREDICT_TIMEOUT_SECONDS = 100
 """Shown in Label Studio's form only: the limit in force is its own setting ML_TIMEOUT_PREDICT."""
+
+N_SECOND_REVIEW = 2
+"""How many annotations a task asks for that two people shall judge."""
 
 _CID_CHUNK = 100  # ids per look-up; they travel in the URL
 _PAGE_SIZE = 500
@@ -140,6 +144,16 @@ class LabelStudioServer:
         """Replace the project's XML. Label Studio refuses one that loses existing annotations."""
         with self._calling(f"updating the label config of project {project}"):
             self._sdk.projects.update(id=project, label_config=xml)
+
+    def description(self, project: int) -> str:
+        """Return the project's description as it is now."""
+        with self._calling(f"reading project {project}"):
+            return str(self._sdk.projects.get(id=project).description or "")
+
+    def set_description(self, project: int, text: str) -> None:
+        """Replace the project's description."""
+        with self._calling(f"changing the description of project {project}"):
+            self._sdk.projects.update(id=project, description=text)
 
     # the ML backend and webhooks
 
@@ -246,18 +260,40 @@ class LabelStudioServer:
 
     def set_review_fraction(self, project: int, review_fraction: float) -> None:
         """Enlarge or shrink the review sample: only the filter of its tab changes."""
-        with self._calling(f"changing the review sample of project {project}"):
+        self._set_limit(project, SAMPLE_TAB, review_fraction)
+
+    def set_second_review(self, project: int, limit: float) -> int:
+        """Let two people judge the tasks with a draw below `limit`; return how many one would do for.
+
+        A task knows how many annotations it asks for (`overlap`), but takes no such number when it
+        is imported. Once more are asked for, Label Studio does not look again whether it is done.
+        """
+        self._set_limit(project, SECOND_TAB, limit)
+        is_doubled = _filter("data.draw", "less", limit, kind="Number")
+        found = list(self._paged(project, "task_only", is_doubled))
+        changed = [task for task in found if task["overlap"] < N_SECOND_REVIEW]
+        for task in changed:
+            is_done = task["total_annotations"] >= N_SECOND_REVIEW
+            with self._calling(f"asking for a second review of task {task['id']}"):
+                self._sdk.tasks.update(
+                    str(task["id"]), overlap=N_SECOND_REVIEW, is_labeled=is_done
+                )
+        return len(changed)
+
+    def _set_limit(self, project: int, title: str, limit: float) -> None:
+        """Let a tab hold the tasks with a draw below `limit`. Raises NotFoundError without the tab."""
+        with self._calling(f"changing the tab {title!r} of project {project}"):
             views = self._sdk.views.list(project=project)
-            view = next((v for v in views if (v.data or {}).get("title") == SAMPLE_TAB), None)
+            view = next((v for v in views if (v.data or {}).get("title") == title), None)
             if view is None:
                 raise NotFoundError(
-                    f"Project {project} has no tab {SAMPLE_TAB!r}.",
+                    f"Project {project} has no tab {title!r}.",
                     hint="Run `seedbed init` again to make it.",
                 )
             data = dict(view.data)
             for item in data["filters"]["items"]:
                 if item["filter"] == "filter:tasks:data.draw":
-                    item["value"] = review_fraction
+                    item["value"] = limit
             self._sdk.views.update(str(view.id), project=project, data=data)
 
     # tasks
@@ -309,9 +345,37 @@ class LabelStudioServer:
         """
         items = [_filter("total_annotations", "greater", 0, kind="Number")]
         if updated_since is not None:
-            moment = updated_since.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            items.append(_filter("updated_at", "greater", moment, kind="Datetime"))
+            items.append(
+                _filter("updated_at", "greater", _moment(updated_since), kind="Datetime")
+            )
         return self._paged(project, "all", *items)
+
+    def emptied_tasks(self, project: int, updated_since: datetime) -> Iterator[dict[str, Any]]:
+        """Yield in full the tasks touched since then that show a verdict and have no annotation.
+
+        Their annotations were deleted, or turned into skips.
+        """
+        return self._paged(
+            project,
+            "all",
+            _filter("updated_at", "greater", _moment(updated_since), kind="Datetime"),
+            _filter("total_annotations", "equal", 0, kind="Number"),
+            _filter("data.verdict", "in_list", list(get_args(VerdictStatus))),
+        )
+
+    def annotation(self, annotation: int) -> dict[str, Any]:
+        """Return one annotation. Raises NotFoundError where it was deleted."""
+        answer: dict[str, Any] = self._request("GET", f"api/annotations/{annotation}/")
+        return answer
+
+    def skipped_tasks(self, project: int) -> Iterator[dict[str, Any]]:
+        """Yield the tasks that were skipped and that nobody has annotated, without annotations."""
+        return self._paged(
+            project,
+            "task_only",
+            _filter("total_annotations", "equal", 0, kind="Number"),
+            _filter("cancelled_annotations", "greater", 0, kind="Number"),
+        )
 
     def task(self, task: int) -> dict[str, Any]:
         """Return one task in full, with its annotations and predictions.
@@ -323,14 +387,34 @@ class LabelStudioServer:
 
     def change_data(self, task: int, **changes: Any) -> None:
         """Change single keys of a task's data; annotations and predictions stay as they are."""
-        data = {**self.task(task)["data"], **changes}
+        self.set_data(task, {**self.task(task)["data"], **changes})
+
+    def set_data(self, task: int, data: Mapping[str, Any]) -> None:
+        """Replace a task's data; annotations, drafts and predictions stay as they are.
+
+        Who has the task open notices nothing, and may submit. Raises NotFoundError.
+        """
         with self._calling(f"changing task {task}"):
-            self._sdk.tasks.update(str(task), data=data)
+            self._sdk.tasks.update(str(task), data=dict(data))
+
+    def data_of(self, project: int, tasks: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Return the data of what is there of a project's tasks, at 4 ms a task in place of 100."""
+        found: dict[int, dict[str, Any]] = {}
+        for start in range(0, len(tasks), _CID_CHUNK):
+            some = {"all": False, "included": list(tasks[start : start + _CID_CHUNK])}
+            for task in self._paged(project, "task_only", selected=some):
+                found[int(task["id"])] = task["data"]
+        return found
 
     def _paged(
-        self, project: int, fields: str, *items: Mapping[str, Any]
+        self,
+        project: int,
+        fields: str,
+        *items: Mapping[str, Any],
+        selected: Mapping[str, Any] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        query = json.dumps({"filters": {"conjunction": "and", "items": items}})
+        asked: dict[str, Any] = {"filters": {"conjunction": "and", "items": items}}
+        query = json.dumps(asked | ({"selectedItems": selected} if selected else {}))
         page, seen = 1, 0
         while True:
             answer = self._request(
@@ -438,6 +522,10 @@ def _filter(column: str, operator: str, value: Any, kind: str = "String") -> dic
         "type": kind,
         "value": value,
     }
+
+
+def _moment(time: datetime) -> str:
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _json_or_text(response: httpx.Response) -> Any:

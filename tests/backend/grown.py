@@ -31,6 +31,9 @@ class RememberingQueues:
     def enqueue(self, queue: str, job: str, *ids: Any, **_: Any) -> None:
         self.queued.append((queue, job, *map(str, ids)))
 
+    def is_waiting(self, queue: str, job: str, *ids: Any) -> bool:
+        return (queue, job, *map(str, ids)) in self.queued
+
     def project_lock(self, project_id: str) -> Any:
         return nullcontext()
 
@@ -67,8 +70,21 @@ class RememberingLabelStudio:
     def annotated_tasks(self, project: int) -> list[dict[str, Any]]:
         return [task for task in self.stored.values() if task["annotations"]]
 
+    def annotation(self, annotation: int) -> dict[str, Any]:
+        for task in self.stored.values():
+            for each in task["annotations"]:
+                if each["id"] == annotation:
+                    return dict(each)
+        raise NotFoundError("Label Studio does not have it.")
+
     def change_data(self, task: int, **changes: Any) -> None:
         self.task(task)["data"] |= changes
+
+    def data_of(self, project: int, tasks: Any) -> dict[int, dict[str, Any]]:
+        return {id_: dict(self.stored[id_]["data"]) for id_ in tasks if id_ in self.stored}
+
+    def set_data(self, task: int, data: Any) -> None:
+        self.task(task)["data"] = dict(data)
 
     def set_tabs(self, project: int, tabs: Any) -> list[int]:
         return []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from seedbed.records import Candidate, Completion, Decision, Verdict
+from seedbed.records import Candidate, Completion, Decision, Verdict, VerdictStatus
 
 RunKind = Literal["run", "warm_up", "trial"]
 RunState = Literal["generating", "publishing", "done", "short", "failed"]
@@ -148,6 +148,14 @@ class StoredCandidate:
     review_task: int | None
     verdict: Verdict | None
     is_withdrawn: bool = False
+
+    @property
+    def evidence_span(self) -> tuple[int, int] | None:
+        """Return the span of the source that supports it: code points, end exclusive."""
+        for evidence in self.evidence.values():
+            if "start" in evidence and "end" in evidence:
+                return int(evidence["start"]), int(evidence["end"])
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,11 +316,47 @@ class GateDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What a review task is to show of its verdict: one of the statuses, or "" for none.
+
+    `id` is the candidate's, or the canary's.
+    """
+
+    id: str
+    review_task: int
+    verdict: str
+    is_canary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewCount:
+    """How many survivors of a run and stratum are in the sample, or not, with one kind of verdict."""
+
+    run_id: str
+    stratum: str
+    is_sampled: bool
+    status: VerdictStatus | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """How many of a run and stratum reviewers rejected for one reason; `ids` names the first few."""
+
+    run_id: str
+    stratum: str
+    reason: str
+    n: int
+    ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Canary:
     """A known-bad candidate among a run's review tasks.
 
     `made_of` is the survivor that was spoilt, `kind` says how, `draw` in [0, 1) its place among the
-    others. `review_task` is Label Studio's task id once it is published.
+    others. `review_task` is Label Studio's task id once it is published, `shown_verdict` what that
+    task shows.
     """
 
     id: str
@@ -323,3 +367,4 @@ class Canary:
     draw: float
     review_task: int | None = None
     created_at: str = field(default_factory=utc_now)
+    shown_verdict: str = ""

@@ -305,6 +305,7 @@ canaries_table = Table(
     Column("draw", Double, nullable=False),
     Column("review_task", BigInteger),
     Column("created_at", String, nullable=False),
+    Column("shown_verdict", String, nullable=False, server_default=""),
 )
 
 canary_verdicts_table = Table(

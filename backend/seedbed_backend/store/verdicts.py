@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    func,
+    literal,
+    select,
+    union_all,
+    update,
+)
 
 from seedbed.errors import NotFoundError
 from seedbed.records import Verdict, VerdictStatus, content_id
 from seedbed_backend.store.database import Database, insert_new
-from seedbed_backend.store.schema import completions_table, verdicts_table
+from seedbed_backend.store.events import append
+from seedbed_backend.store.records import Event, Mark, utc_now
+from seedbed_backend.store.schema import (
+    canaries_table,
+    canary_verdicts_table,
+    completions_table,
+    runs_table,
+    verdicts_table,
+)
 
 
 class VerdictStore(Database):
@@ -80,6 +98,46 @@ class VerdictStore(Database):
         with self._read() as connection:
             return [verdict_from(row) for row in connection.execute(query).mappings()]
 
+    def standing_annotations(self, project_id: str) -> dict[int, str]:
+        """Map the annotations that say something in a project, and were not withdrawn, to candidates.
+
+        Not only those whose verdict stands: another one may be withdrawn, and then they count.
+        """
+        query = (
+            select(verdicts_table.c.annotation_id, verdicts_table.c.candidate_id)
+            .join(completions_table)
+            .where(
+                ~verdicts_table.c.is_withdrawn,
+                verdicts_table.c.annotation_id.is_not(None),
+                completions_table.c.project_id == project_id,
+            )
+        )
+        with self._read() as connection:
+            return {row.annotation_id: row.candidate_id for row in connection.execute(query)}
+
+    def marks_due(self, project_id: str, limit: int | None = None) -> list[Mark]:
+        """Return the published tasks that show another verdict than the one that stands.
+
+        Canaries are among them: what they show must look like what the others show.
+        """
+        query = union_all(_candidate_marks(project_id), _canary_marks(project_id)).limit(limit)
+        with self._read() as connection:
+            return [Mark(**row) for row in connection.execute(query).mappings()]
+
+    def note_marks(self, marks: Iterable[Mark]) -> int:
+        """Note what review tasks show; count those that were thought to show something else."""
+        n = 0
+        rows = sorted(marks, key=lambda mark: mark.id)
+        with self._write() as connection:
+            for is_canary, statement in ((False, _SHOW), (True, _SHOW_CANARY)):
+                shown = [
+                    {"of_id": mark.id, "shown": mark.verdict}
+                    for mark in rows
+                    if mark.is_canary == is_canary
+                ]
+                n += connection.execute(statement, shown).rowcount if shown else 0
+        return n
+
     def verdict_counts(self, project_id: str) -> dict[VerdictStatus, int]:
         """Count the verdicts that stand in a project by status; 0 where there is none."""
         query = (
@@ -93,6 +151,62 @@ class VerdictStore(Database):
             for status, n in connection.execute(query):
                 counts[status] = n
         return counts
+
+
+_SHOW, _SHOW_CANARY = (
+    update(table)
+    .where(table.c.id == bindparam("of_id"), table.c.shown_verdict != bindparam("shown"))
+    .values(shown_verdict=bindparam("shown"))
+    for table in (completions_table, canaries_table)
+)
+
+
+def _candidate_marks(project_id: str) -> Select[Any]:
+    columns = completions_table.c
+    stands = func.coalesce(verdicts_table.c.status, "")
+    return (
+        select(
+            columns.id,
+            columns.review_task,
+            stands.label("verdict"),
+            literal(False).label("is_canary"),
+        )
+        .outerjoin(
+            verdicts_table,
+            (verdicts_table.c.candidate_id == columns.id) & verdicts_table.c.is_current,
+        )
+        .where(
+            columns.project_id == project_id,
+            columns.review_task.is_not(None),
+            columns.shown_verdict != stands,
+        )
+    )
+
+
+def _canary_marks(project_id: str) -> Select[Any]:
+    columns, said = canaries_table.c, canary_verdicts_table.c
+    newest = (
+        select(said.status)
+        .where(said.canary_id == columns.id)
+        .order_by(said.decided_at.desc(), said.annotation_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    stands = func.coalesce(newest, "")
+    return (
+        select(
+            columns.id,
+            columns.review_task,
+            stands.label("verdict"),
+            literal(True).label("is_canary"),
+        )
+        .join(runs_table, runs_table.c.id == columns.run_id)
+        .where(
+            runs_table.c.project_id == project_id,
+            columns.review_task.is_not(None),
+            columns.shown_verdict != stands,
+        )
+    )
 
 
 def verdict_from(row: RowMapping) -> Verdict:
@@ -123,7 +237,26 @@ def _settle(connection: Connection, candidate_id: str) -> bool:
     for seqs, is_current in ((before, False), (after, True)):
         statement = update(verdicts_table).where(verdicts_table.c.seq.in_(seqs))
         connection.execute(statement.values(is_current=is_current))
+    stood = [row for row in rows if row[verdicts_table.c.seq] in before]
+    append(connection, _change(candidate_id, stood, remaining[-1:]))
     return True
+
+
+def _change(candidate_id: str, before: Sequence[RowMapping], after: Sequence[RowMapping]) -> Event:
+    """Tell the audit trail which verdict stands now, and which one did; no status where none does."""
+    newest = after[0] if after else None
+    return Event(
+        utc_now(),
+        "verdict_changed",
+        candidate_id,
+        {
+            "status": newest and newest[verdicts_table.c.status],
+            "former": before[0][verdicts_table.c.status] if before else None,
+            "reviewer": newest and newest[verdicts_table.c.reviewer],
+            "annotation": newest and newest[verdicts_table.c.annotation_id],
+            "decided_at": newest and newest[verdicts_table.c.decided_at],
+        },
+    )
 
 
 def _age(row: RowMapping) -> tuple[datetime, int]:

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("draw", sa.Double(), nullable=False),
         sa.Column("review_task", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.String(), nullable=False),
+        sa.Column("shown_verdict", sa.String(), nullable=False, server_default=""),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_canaries_run_id"),
         sa.ForeignKeyConstraint(["made_of"], ["completions.id"], name="fk_canaries_made_of"),
         sa.PrimaryKeyConstraint("id", name="pk_canaries"),
