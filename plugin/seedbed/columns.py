@@ -37,6 +37,7 @@ RESERVED = frozenset(
         "reject_reason",
         "approved",
         "seal",
+        "shown",
     }
     | {"quality", "note", "seed", "prov", "peers", "labels", "columns", "glossary", "style_guide"}
     | {"similarity", "seed_fit", "label_neighbours", "preference", "grounding", "record_values"}

@@ -69,6 +69,7 @@ _RESERVED = frozenset(
         "verdict",
         "approved",
         "seal",
+        "shown",
     }
 )
 _REASON_HOTKEYS = "123456789"
@@ -402,7 +403,9 @@ def review_data(
 
     `scores` maps filter names to scores; all go to the provenance table, and those in the
     technique's `score_columns` become columns too. `guide` is the style guide, one rule an entry.
-    `provenance` may be nested; it becomes one flat table, hidden until opened.
+    `provenance` may be nested; it becomes one flat table, hidden until opened. `shown` holds the
+    output fields as the reviewer finds them filled in, the marked words aside: those stand in the
+    table, as `evidence.start` and `evidence.end`.
     """
     scores = scores or {}
     source = candidate.source.fields
@@ -423,8 +426,10 @@ def review_data(
         "approved": "",
         "seal": seal(candidate.id, is_canary=is_canary),
         "scores_line": scores_line(score, columns),
-        "provenance": _flat(provenance or {}) | _flat({"score": dict(scores)}),
+        "provenance": _flat(provenance or {}) | _flat({"scores": dict(scores)}),
     }
+    # The prediction says it too, but takes Label Studio four times as long to list (`client`).
+    data["shown"] = values(prediction(technique, candidate.fields)["result"], technique, data)
     if technique.columns:
         data["record"] = technique.record
     keys = _data_keys(technique)
@@ -666,6 +671,39 @@ def _lacks_output(
     spans = {*_span_fields(technique), *_optional_fields(technique)}
     needed = {f.name for f in technique.output_fields if not f.is_label} | set(before or {})
     return any(not left.get(name) for name in needed - spans)
+
+
+def shown_values(data: Mapping[str, Any], technique: Technique) -> dict[str, str] | None:
+    """Return the output fields of a review task as its reviewer found them, as `values` reads them.
+
+    None for tasks of older versions, whose data do not tell.
+    """
+    shown, table = data.get("shown"), data.get("provenance")
+    if not isinstance(shown, Mapping):
+        return None
+    found = {str(name): str(text) for name, text in shown.items()}
+    span = _shown_span(table) if isinstance(table, Mapping) else None
+    for control in _output_controls(technique):
+        if control.tag == "Labels" and span:
+            region = {"from_name": control.name, "value": {"start": span[0], "end": span[1]}}
+            if text := _marked([region], control, data):
+                found[control.name] = text
+    return found
+
+
+def _shown_span(table: Mapping[str, Any]) -> tuple[int, int] | None:
+    start, end = table.get("evidence.start"), table.get("evidence.end")
+    return (start, end) if isinstance(start, int) and isinstance(end, int) else None
+
+
+def evidence_span(
+    result: Sequence[Mapping[str, Any]], technique: Technique
+) -> tuple[int, int] | None:
+    """Return from where to where words are marked as evidence: code points, end exclusive."""
+    spans = [v for name in _span_fields(technique) for v in _regions(result, name)]
+    if not spans:
+        return None
+    return min(int(v.get("start", 0)) for v in spans), max(int(v.get("end", 0)) for v in spans)
 
 
 def _span_fields(technique: Technique) -> list[str]:

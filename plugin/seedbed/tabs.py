@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seedbed import labeling
+from seedbed.records import VerdictStatus
 from seedbed.technique import Technique
 
 WITHDRAWN_DRAW = 2.0
@@ -13,6 +13,14 @@ WITHDRAWN_DRAW = 2.0
 every sample, whose draws are below 1."""
 
 SAMPLE_TAB = "Review sample"
+SECOND_TAB = "Second review"
+VERDICT_TABS: Mapping[str, VerdictStatus] = {
+    "Rejected": "REJECTED",
+    "Fixed": "FIXED",
+    "Accepted": "ACCEPTED",
+}
+LATEST = "-tasks:updated_at"
+"""Last touched first. Label Studio sorts by its `completed_at` only what it calls completed."""
 
 _HIDDEN_COLUMNS = (
     "id",
@@ -37,6 +45,7 @@ _HIDDEN_COLUMNS = (
     "data.verdict",
     "data.approved",
     "data.seal",
+    "data.shown",
     "data.draw",
     "data.stratum",
     "data.run",
@@ -48,14 +57,19 @@ _HIDDEN_COLUMNS = (
 )
 
 
-def review_tabs(technique: Technique, review_fraction: float) -> list[dict[str, Any]]:
+def review_tabs(
+    technique: Technique, review_fraction: float, double_review_fraction: float = 0.0
+) -> list[dict[str, Any]]:
     """Return the tabs of a review project in the form that Label Studio's `views` API takes.
 
     The first one, the review sample, is a queue: it holds what nobody has judged or skipped yet,
     in random order, so that whatever has been judged at any time is a fair sample. Skipped tasks
     wait in their own tab for somebody to decide, and what a later screening took back in another.
-    Fixed and Accepted go by Label Studio's own mark of a changed prediction; Seedbed's counts
-    compare the values.
+    Where a part of the sample is judged twice, a tab holds what of it one person has judged: Label
+    Studio serves it to the others, who do not see that first verdict while they label.
+    Rejected, Fixed and Accepted go by `data.verdict`, which Seedbed's server writes once it has
+    compared the values: Label Studio's own mark of a changed prediction also stays when a text was
+    changed and changed back.
     """
     is_unjudged = _filter("total_annotations", "equal", "Number", 0)
     is_waiting = [is_unjudged, _filter("cancelled_annotations", "equal", "Number", 0)]
@@ -63,19 +77,25 @@ def review_tabs(technique: Technique, review_fraction: float) -> list[dict[str, 
     is_sampled = _filter("data.draw", "less", "Number", review_fraction)
     is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
     is_withdrawn = is_offered | {"operator": "greater_or_equal"}
-    is_rejected = _filter("annotations_results", "contains", "String", f'"{labeling.REJECT}"')
-    is_accepted = _filter("annotations_results", "contains", "String", f'"{labeling.ACCEPT}"')
-    is_changed = _filter("annotations_results", "contains", "String", "prediction-changed")
-    is_unchanged = is_changed | {"operator": "not_contains"}
+    is_doubled = is_sampled | {"value": second_review_limit(review_fraction, double_review_fraction)}
+    is_judged_once = is_unjudged | {"value": 1}
+    second = _tab(technique, SECOND_TAB, [is_doubled, is_judged_once], "tasks:data.draw")
     return [
         _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw"),
+        *([second] if double_review_fraction else []),
         _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score"),
-        _tab(technique, "Rejected", [is_rejected], "-tasks:completed_at"),
-        _tab(technique, "Fixed", [is_accepted, is_changed], "-tasks:completed_at"),
-        _tab(technique, "Accepted", [is_accepted, is_unchanged], "-tasks:completed_at"),
-        _tab(technique, "Skipped", [is_offered, *is_skipped], "-tasks:completed_at"),
+        *(
+            _tab(technique, title, [_filter("data.verdict", "equal", "String", status)], LATEST)
+            for title, status in VERDICT_TABS.items()
+        ),
+        _tab(technique, "Skipped", [is_offered, *is_skipped], LATEST),
         _tab(technique, "Withdrawn", [is_withdrawn], "tasks:data.score"),
     ]
+
+
+def second_review_limit(review_fraction: float, double_review_fraction: float) -> float:
+    """Return the draw below which two people judge: the first ones of the sample."""
+    return round(review_fraction * double_review_fraction, 9)
 
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
