@@ -1,7 +1,8 @@
 """Where a row came from: one set of keys for every row, synthetic or real. Pure.
 
-It travels in the review task's `data.provenance`, a flat table (`evidence.page`), is completed from
-what the person left, and is read back into the form below. A row has the keys of `KEYS` that are
+It travels in the review task's `data.provenance`, a flat table (`evidence.page`), which also holds
+`page_spans` (see `documents.locate`). It is completed from what the person left, and read back into
+the form below. A row has the keys of `KEYS` that are
 known for it, in that order, and no others; a key that is not known is absent, never null.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from seedbed.documents import Place, locate
 
 KEYS: Mapping[str, str] = {
     "source_id": "the source that the row is, or descends from: its lineage (24 hex digits)",
@@ -53,9 +56,6 @@ SAMPLING_KEYS = (
 )
 EVIDENCE_KEYS = ("start", "end", "char_start", "char_end", "page")
 
-_PAGE_SPANS = "page_spans"
-"""In the task's table only: where pages lie in the document, so that evidence finds its page."""
-
 _FORMER = {
     "prompt": "prompt_hash",
     "source.file": "document",
@@ -73,6 +73,33 @@ def of_source(provenance: Mapping[str, Any]) -> dict[str, Any]:
     said = {_FORMER.get(key, key): value for key, value in provenance.items()}
     names = ("document", "line", "heading", "page", "page_end", "char_start", "char_end")
     return ordered({name: said.get(name) for name in names})
+
+
+def of_place(place: Place | None) -> dict[str, Any]:
+    """Return the keys of `evidence` that say where in a document marked words lie; {} of none."""
+    if place is None:
+        return {}
+    page = {"page": place.pages[0][0]} if place.pages else {}
+    return {"char_start": place.start, "char_end": place.end, **page}
+
+
+def evidence(data: Mapping[str, Any], passage: str, span: tuple[int, int]) -> dict[str, Any]:
+    """Return `evidence` for words that are marked in a review task's passage.
+
+    Where they are others than those that were marked for the reviewer, their place is worked out,
+    but for passages in which personal data was replaced by a text of another length.
+    """
+    table = data.get("provenance")
+    known = dict(table) if isinstance(table, Mapping) else {}
+    marked = {"start": span[0], "end": span[1]}
+    shown = read(data).get("evidence", {})
+    if marked.items() <= shown.items():
+        return {key: shown[key] for key in EVIDENCE_KEYS if key in shown}
+    where = {name.removeprefix("source."): value for name, value in known.items()}
+    whole = locate(where)
+    if whole is None or whole.end - whole.start != len(passage):
+        return marked
+    return marked | of_place(locate(where, *span))
 
 
 def read(data: Mapping[str, Any]) -> dict[str, Any]:
