@@ -97,6 +97,10 @@ class BackendClient:
         query = f"?run={_quoted(run)}" if run else ""
         return self._call("GET", f"projects/{_quoted(project)}/report{query}")
 
+    def datasheet(self, project: str) -> dict[str, Any]:
+        """Return what a dataset card says of a project. Raises NotFoundError naming the known ones."""
+        return self._call("GET", f"projects/{_quoted(project)}/datasheet")
+
     def start_findings(self, project: str, run: str | None = None) -> dict[str, Any]:
         """Let a filter worker look at the whole set; return the analysis, done where it is known."""
         return self._call("POST", f"projects/{_quoted(project)}/report", {"run": run})

@@ -34,7 +34,7 @@ FINAL_STATES = ("done", "short", "failed")
 
 USUAL_ORDER = (
     *("init", "import", "seeds", "prompt", "plan", "generate", "status", "report", "explain"),
-    *("rescreen", "sync", "calibrate", "pull", "merge", "export"),
+    *("rescreen", "sync", "calibrate", "pull", "merge", "export", "verify"),
 )
 """The commands of a project, as `seedbed --help` lists them; the others stand below."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from seedbed.errors import NotFoundError, UserError
-from seedbed_backend import analyses, calibrate, explain, findings, report, rescreen
+from seedbed_backend import analyses, calibrate, datasheet, explain, findings, report, rescreen
 from seedbed_backend.app import get_services
 from seedbed_backend.routes.bodies import json_body
 from seedbed_backend.services import Services
@@ -49,6 +49,13 @@ def find(project_id: str) -> Response:
             services, project, "report", {"run": run.id if run else None, "stamp": stamp}
         )
     return jsonify(analyses.started(services, found))
+
+
+@blueprint.get("/projects/<project_id>/datasheet")
+def show_datasheet(project_id: str) -> Response:
+    """Show what a dataset card says of a project: recipes, thresholds, models, acceptance."""
+    store = get_services().store
+    return jsonify(datasheet.datasheet(store, store.project(project_id)))
 
 
 @blueprint.get("/analyses/<analysis_id>")
