@@ -23,6 +23,8 @@ from seedbed.errors import LabelStudioError, NotFoundError, SeedbedError, UserEr
 from seedbed.labeling import MODEL_VERSION
 from seedbed.records import VerdictStatus
 from seedbed.tabs import SAMPLE_TAB, SECOND_TAB
+from seedbed.task_list import PAGE_SIZE, listed
+from seedbed.task_list import filter_by as _filter
 
 SECRET_HEADER = "X-Seedbed-Secret"  # noqa: S105 - the name of a header
 """Label Studio sends no credentials with a webhook, only the headers that were set on it."""
@@ -46,7 +48,11 @@ N_SECOND_REVIEW = 2
 """How many annotations a task asks for that two people shall judge."""
 
 _CID_CHUNK = 100  # ids per look-up; they travel in the URL
-_PAGE_SIZE = 500
+_COUNTERS = ("total_annotations", "cancelled_annotations", "total_predictions")
+_TASK_COLUMNS = ("id", "data", "meta", "updated_at", *_COUNTERS)
+_VERDICT_COLUMNS = ("result", "was_cancelled", "completed_by", "parent_prediction", "lead_time")
+_JUDGED_COLUMNS = ("id", "data", "annotations", "created_at", "updated_at", *_VERDICT_COLUMNS)
+"""Of tasks, and of their annotations: Label Studio goes by one list for both."""
 
 _SSRF_HINT = (
     "Label Studio blocks local addresses by default. Start it with "
@@ -260,7 +266,11 @@ class LabelStudioServer:
 
     def set_review_fraction(self, project: int, review_fraction: float) -> None:
         """Enlarge or shrink the review sample: only the filter of its tab changes."""
-        self._set_limit(project, SAMPLE_TAB, review_fraction)
+        if not self._set_limit(project, SAMPLE_TAB, review_fraction):
+            raise NotFoundError(
+                f"Project {project} has no tab {SAMPLE_TAB!r}.",
+                hint="Run `seedbed init` again to make it.",
+            )
 
     def set_second_review(self, project: int, limit: float) -> int:
         """Let two people judge the tasks with a draw below `limit`; return how many one would do for.
@@ -280,21 +290,19 @@ class LabelStudioServer:
                 )
         return len(changed)
 
-    def _set_limit(self, project: int, title: str, limit: float) -> None:
-        """Let a tab hold the tasks with a draw below `limit`. Raises NotFoundError without the tab."""
+    def _set_limit(self, project: int, title: str, limit: float) -> bool:
+        """Let a tab hold the tasks with a draw below `limit`; return whether there is such a tab."""
         with self._calling(f"changing the tab {title!r} of project {project}"):
             views = self._sdk.views.list(project=project)
             view = next((v for v in views if (v.data or {}).get("title") == title), None)
             if view is None:
-                raise NotFoundError(
-                    f"Project {project} has no tab {title!r}.",
-                    hint="Run `seedbed init` again to make it.",
-                )
+                return False
             data = dict(view.data)
             for item in data["filters"]["items"]:
                 if item["filter"] == "filter:tasks:data.draw":
                     item["value"] = limit
             self._sdk.views.update(str(view.id), project=project, data=data)
+            return True
 
     # tasks
 
@@ -332,8 +340,11 @@ class LabelStudioServer:
         return found
 
     def tasks(self, project: int) -> Iterator[dict[str, Any]]:
-        """Yield every task (id, data, counters) without annotations, a page at a time."""
-        return self._paged(project, "task_only")
+        """Yield every task (id, data, meta, counters) without annotations, by id.
+
+        A page at a time, so that memory stays bounded.
+        """
+        return self._listed(project, "task_only", include=_TASK_COLUMNS)
 
     def annotated_tasks(
         self, project: int, updated_since: datetime | None = None
@@ -348,7 +359,67 @@ class LabelStudioServer:
             items.append(
                 _filter("updated_at", "greater", _moment(updated_since), kind="Datetime")
             )
-        return self._paged(project, "all", *items)
+        return self._listed(project, "all", *items)
+
+    def judged_tasks(
+        self, project: int, updated_since: datetime | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what `annotated_tasks` does in half the time: data and annotations alone.
+
+        Raises LabelStudioError where Label Studio does not say what an annotation holds.
+        """
+        items = [_filter("total_annotations", "greater", 0, kind="Number")]
+        if updated_since is not None:
+            items.append(_filter("updated_at", "greater", _moment(updated_since), kind="Datetime"))
+        for task in self._listed(project, "all", *items, include=_JUDGED_COLUMNS):
+            if not all("result" in annotation for annotation in task["annotations"]):
+                raise LabelStudioError(
+                    f"Label Studio at {self.url} lists annotations without their results.",
+                    hint="Seedbed was tested with 1.23; see the README for others.",
+                )
+            yield task
+
+    def unjudged_tasks(self, project: int, runs: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield the tasks of these runs, id and data, that nobody has annotated or skipped."""
+        return self._listed(
+            project,
+            "task_only",
+            _filter("total_annotations", "equal", 0, kind="Number"),
+            _filter("cancelled_annotations", "equal", 0, kind="Number"),
+            _filter("data.run", "in_list", list(runs)),
+            include=("id", "data"),
+        )
+
+    def predictions_of(
+        self, project: int, tasks: Sequence[int]
+    ) -> dict[int, list[dict[str, Any]]]:
+        """Return the predictions of tasks as they are stored; no backend is asked for new ones."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for start in range(0, len(tasks), _CID_CHUNK):
+            some = list(tasks[start : start + _CID_CHUNK])
+            only = _filter("id", "in_list", some, kind="Number")
+            for task in self._listed(project, "all", only, include=("id", "predictions")):
+                found[int(task["id"])] = list(task["predictions"])
+        return found
+
+    def count_tasks(self, project: int, *, is_annotated: bool, is_skipped: bool) -> int:
+        """Count the tasks that have annotations or none, and were skipped by somebody or nobody."""
+        filters = [
+            _filter("total_annotations", *_count(is_annotated), kind="Number"),
+            _filter("cancelled_annotations", *_count(is_skipped), kind="Number"),
+        ]
+        answer = self._request(
+            "GET",
+            "api/tasks",
+            params={
+                "project": project,
+                "fields": "task_only",
+                "include": "id",
+                "page_size": 1,
+                "query": json.dumps({"filters": {"conjunction": "and", "items": filters}}),
+            },
+        )
+        return int(answer["total"])
 
     def emptied_tasks(self, project: int, updated_since: datetime) -> Iterator[dict[str, Any]]:
         """Yield in full the tasks touched since then that show a verdict and have no annotation.
@@ -406,6 +477,17 @@ class LabelStudioServer:
                 found[int(task["id"])] = task["data"]
         return found
 
+    def _listed(
+        self, project: int, fields: str, *filters: Mapping[str, Any], include: Sequence[str] = ()
+    ) -> Iterator[dict[str, Any]]:
+        return listed(
+            lambda params: self._request("GET", "api/tasks", params),
+            project,
+            fields,
+            filters,
+            include,
+        )
+
     def _paged(
         self,
         project: int,
@@ -424,7 +506,7 @@ class LabelStudioServer:
                     "project": project,
                     "fields": fields,
                     "page": page,
-                    "page_size": _PAGE_SIZE,
+                    "page_size": PAGE_SIZE,
                     "query": query,
                 },
             )
@@ -515,13 +597,8 @@ def _refusal_hint(said: str) -> str:
     return ""
 
 
-def _filter(column: str, operator: str, value: Any, kind: str = "String") -> dict[str, Any]:
-    return {
-        "filter": f"filter:tasks:{column}",
-        "operator": operator,
-        "type": kind,
-        "value": value,
-    }
+def _count(is_some: bool) -> tuple[str, int]:
+    return ("greater" if is_some else "equal"), 0
 
 
 def _moment(time: datetime) -> str:
