@@ -10,6 +10,7 @@ from typing import Any
 
 from seedbed.columns import Column, is_free_text
 from seedbed.records import Message, Prompt, SourceTask
+from seedbed.spoilers import Spoiler, other_output
 from seedbed.templates import render
 
 
@@ -108,7 +109,8 @@ class Technique:
     compared with, where the sources are examples of the same kind. `group_field` names the source
     field that groups sources (a document, a class). `n_peers` is how many other sources are shown
     beside the source itself. `rubric` is for recipes with a judge. `layout` names the label config;
-    empty is the technique's own name.
+    empty is the technique's own name. `canaries` are the ways to make a known-bad candidate of a good
+    one, by name (see `seedbed.spoilers`).
 
     `of_records` makes the same technique for records with typed columns, where it can grow those;
     `columns` and `row_template` are what a technique so made was made of.
@@ -134,6 +136,7 @@ class Technique:
     style_guide: tuple[Mapping[str, Any], ...] = field(default=())
     rubric: Rubric = Rubric()
     layout: str = ""
+    canaries: Mapping[str, Spoiler] = field(default_factory=lambda: {"other_output": other_output})
     of_records: Callable[[tuple[Column, ...], RowTemplate], Technique] | None = None
     columns: tuple[Column, ...] = ()
     row_template: RowTemplate = RowTemplate()

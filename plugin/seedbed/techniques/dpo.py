@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seedbed import rubrics
+from seedbed.spoilers import other_output, swapped
 from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
 
 
@@ -72,5 +73,6 @@ Answer as JSON: {"chosen": "...", "rejected": "..."}""",
             "measure": "no_filler",
         },
     ),
+    canaries={"swapped": swapped("chosen", "rejected"), "other_output": other_output},
     rubric=rubrics.built_in("dpo"),
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from seedbed import rubrics
 from seedbed.columns import Column, is_free_text
+from seedbed.spoilers import other_value, spliced
 from seedbed.technique import (
     OutputField,
     RowTemplate,
@@ -88,6 +89,10 @@ def _of_records(columns: tuple[Column, ...], template: RowTemplate) -> Technique
         group_field=label,
         max_tokens=512,
         layout="records",
+        canaries={
+            **({"other_label": other_value(label)} if label else {}),
+            **({"spliced": spliced(texts[0])} if texts else {}),
+        },
         of_records=None,
         columns=columns,
         row_template=template,
@@ -183,6 +188,7 @@ Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
         "duplicate",
         "unsafe or private",
     ),
+    canaries={"other_label": other_value("label"), "spliced": spliced("example")},
     of_records=_of_records,
     rubric=rubrics.built_in("expand"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seedbed import rubrics
+from seedbed.spoilers import changed_number, negated, other_output
 from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
 
 
@@ -61,5 +62,10 @@ Answer as JSON: {"paraphrase": "..."}""",
         "duplicate",
         "unsafe or private",
     ),
+    canaries={
+        "changed_number": changed_number("paraphrase", "original"),
+        "negated": negated("paraphrase"),
+        "other_output": other_output,
+    },
     rubric=rubrics.built_in("paraphrase"),
 )

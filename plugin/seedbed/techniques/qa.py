@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seedbed import rubrics
+from seedbed.spoilers import changed_number, other_value
 from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
 
 
@@ -85,5 +86,10 @@ Answer as JSON: {"quote": "...", "question": "...", "answer": "..."}""",
         "duplicate",
         "unsafe or private",
     ),
+    # The question and the marked words stay, so that only the answer is wrong.
+    canaries={
+        "other_answer": other_value("answer"),
+        "changed_number": changed_number("answer", "passage"),
+    },
     rubric=rubrics.built_in("qa"),
 )
