@@ -19,7 +19,7 @@ from seedbed import labeling
 from seedbed.errors import LabelStudioError, NotFoundError
 from seedbed.recipe import parse
 from seedbed.technique import Technique
-from seedbed_backend import publishing, queues
+from seedbed_backend import canaries, publishing, queues
 from seedbed_backend.services import Services
 from seedbed_backend.store import Mark, Project, StoredCandidate
 
@@ -80,26 +80,29 @@ def sync_since(services: Services, project_id: str, moment: datetime) -> SyncRep
 
 def withdraw(services: Services, annotation_ids: Iterable[int]) -> int:
     """Take verdicts back whose annotations were deleted; return how many there were."""
-    store = services.store
-    candidates = {store.withdraw_verdict(id_) for id_ in annotation_ids} - {None}
+    store, ids = services.store, list(annotation_ids)
+    candidates = {store.withdraw_verdict(id_) for id_ in ids} - {None}
     found = store.candidates_by_id({id_ for id_ in candidates if id_ is not None})
-    for project_id in {stored.project_id for stored in found.values()}:
-        _announce(services, project_id)
+    touched = {stored.project_id for stored in found.values()}
+    for project_id in touched | store.withdraw_canary_verdicts(ids):
+        _tell(services, project_id)
     return len(found)
 
 
 def mark(services: Services, project_id: str) -> int:
-    """Let the review tasks say which verdicts stand; return how many were changed.
+    """Let the review tasks say which verdicts stand, and the project what the gate says of them.
 
-    `verdict` is ACCEPTED, FIXED, REJECTED or ""; `approved` is "yes" once a person accepted or fixed
-    a candidate. What an interruption leaves unmarked is marked by the next call. The project is held
-    for some tasks at a time: a re-screening changes the data of tasks as well.
+    Returns how many tasks were changed. `verdict` is ACCEPTED, FIXED, REJECTED or "", with the `reasons` of a rejection; `approved` is
+    "yes" once a person accepted or fixed a candidate. What an interruption leaves unmarked is marked
+    by the next call. The project is held for some tasks at a time: a re-screening changes the data of
+    tasks as well.
     """
     store = services.store
     project, n = store.project(project_id), 0
     for part in _parts(store.marks_due(project_id), N_MARKS_AT_ONCE):
         with services.queues.project_lock(project_id):
             n += _mark(services, project, part)
+    gate.announce(services, project)
     return n
 
 
@@ -109,10 +112,8 @@ def _mark(services: Services, project: Project, part: Sequence[Mark]) -> int:
     n = 0
     for due in part:
         if due.review_task in found:  # else somebody deleted the task, and nobody is shown anything
-            is_approved = due.verdict in {"ACCEPTED", "FIXED"} and not due.is_canary
-            shown = {"verdict": due.verdict, "approved": "yes" if is_approved else ""}
             try:
-                server.set_data(due.review_task, found[due.review_task] | shown)
+                server.set_data(due.review_task, found[due.review_task] | _shown(due))
                 n += 1
             except NotFoundError:
                 pass
@@ -125,7 +126,16 @@ def _mark(services: Services, project: Project, part: Sequence[Mark]) -> int:
     return n
 
 
-def _announce(services: Services, project_id: str) -> None:
+def _shown(due: Mark) -> dict[str, str]:
+    is_approved = due.verdict in {"ACCEPTED", "FIXED"} and not due.is_canary
+    return {
+        "verdict": due.verdict,
+        "reasons": ", ".join(due.reasons),
+        "approved": "yes" if is_approved else "",
+    }
+
+
+def _tell(services: Services, project_id: str) -> None:
     """Let what changed be shown, once for all changes that wait for it."""
     if not services.queues.is_waiting(queues.REVIEW, "mark_verdicts", project_id):
         services.queues.enqueue(queues.REVIEW, "mark_verdicts", project_id)
@@ -140,6 +150,7 @@ class _Reader:
         self.standing = self.store.standing_annotations(project.id)
         self.seen: set[int] = set()
         self.judged: set[int] = set()
+        self.on_canaries: set[int] = set()
         self.candidates: set[str] = set()
         self.changed: list[str] = []
         self.n_withdrawn = 0
@@ -149,15 +160,17 @@ class _Reader:
         """Read tasks in full, as Label Studio gives them."""
         for part in _parts(tasks, N_TASKS_AT_ONCE):
             found = self.store.candidates_by_id({_cid(task) for task in part})
-            self.store.note_marks(
+            self.store.note_seen(
                 Mark(_cid(task), int(task["id"]), str(task["data"].get("verdict") or ""))
                 for task in part
                 if _cid(task) in found
             )
             for task in part:
                 self.newest = max(self.newest, str(task.get("updated_at") or ""))
-                if stored := found.get(_cid(task)):  # else somebody else put it there
+                if stored := found.get(_cid(task)):
                     self._read(stored, task)
+                else:  # a canary, or what somebody else put there
+                    self.on_canaries |= canaries.read(self.services, self.project, task)
 
     def end(self, *, is_whole: bool = False) -> SyncReport:
         """Take back what is gone from the tasks that were read, or from the whole project."""
@@ -169,8 +182,10 @@ class _Reader:
         for annotation in sorted(gone):
             if not self._is_there(annotation):
                 self._withdraw(annotation)
-        if self.changed or self.n_withdrawn or self.store.marks_due(self.project.id, 1):
-            _announce(self.services, self.project.id)
+        if is_whole:
+            canaries.withdraw_others(self.services, self.project.id, self.on_canaries)
+        if is_whole or self.n_withdrawn or self.store.marks_due(self.project.id, 1):
+            _tell(self.services, self.project.id)
         return SyncReport(len(self.judged), len(self.changed), self.n_withdrawn, self.newest)
 
     def _read(self, stored: StoredCandidate, task: Mapping[str, Any]) -> None:

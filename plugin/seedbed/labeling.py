@@ -67,6 +67,7 @@ _RESERVED = frozenset(
         "provenance",
         "record",
         "verdict",
+        "reasons",
         "approved",
         "seal",
         "shown",
@@ -126,6 +127,11 @@ def config_xml(layout: str) -> str:
         f"The technique {layout!r} has no label config.",
         hint=f"Put {layout}.xml beside the module that declares it.",
     )
+
+
+def asks_for_verdict(xml: str) -> bool:
+    """Tell a review project's config from others. Raises LabelConfigError for broken XML."""
+    return VERDICT in _controls(_parse(xml))
 
 
 def review_config(technique: Technique, labels: Sequence[str] = ()) -> str:
@@ -423,6 +429,7 @@ def review_data(
         "run": run,
         # Brought up to date by the server as people decide (see `seedbed_backend.verdicts`).
         "verdict": "",
+        "reasons": "",
         "approved": "",
         "seal": seal(candidate.id, is_canary=is_canary),
         "scores_line": scores_line(score, columns),
@@ -599,7 +606,7 @@ def verdict(
     is_accept = choice == [ACCEPT]
     if is_accept and _lacks_output(left, before, technique):
         return None
-    emptied = {*_span_fields(technique), *_optional_fields(technique)}
+    emptied = {*evidence_fields(technique), *_optional_fields(technique)}
     fields = {name: "" for name in emptied if before and before.get(name)} | left
     return Verdict(
         candidate_id=str(data["cid"]),
@@ -668,7 +675,7 @@ def _status(
 def _lacks_output(
     left: Mapping[str, str], before: Mapping[str, str] | None, technique: Technique
 ) -> bool:
-    spans = {*_span_fields(technique), *_optional_fields(technique)}
+    spans = {*evidence_fields(technique), *_optional_fields(technique)}
     needed = {f.name for f in technique.output_fields if not f.is_label} | set(before or {})
     return any(not left.get(name) for name in needed - spans)
 
@@ -678,11 +685,10 @@ def shown_values(data: Mapping[str, Any], technique: Technique) -> dict[str, str
 
     None for tasks of older versions, whose data do not tell.
     """
-    shown, table = data.get("shown"), data.get("provenance")
+    shown, span = data.get("shown"), shown_span(data)
     if not isinstance(shown, Mapping):
         return None
     found = {str(name): str(text) for name, text in shown.items()}
-    span = _shown_span(table) if isinstance(table, Mapping) else None
     for control in _output_controls(technique):
         if control.tag == "Labels" and span:
             region = {"from_name": control.name, "value": {"start": span[0], "end": span[1]}}
@@ -691,8 +697,11 @@ def shown_values(data: Mapping[str, Any], technique: Technique) -> dict[str, str
     return found
 
 
-def _shown_span(table: Mapping[str, Any]) -> tuple[int, int] | None:
-    start, end = table.get("evidence.start"), table.get("evidence.end")
+def shown_span(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the span that is marked as evidence when a reviewer opens a task, if its data tell."""
+    table = data.get("provenance")
+    known = table if isinstance(table, Mapping) else {}
+    start, end = known.get("evidence.start"), known.get("evidence.end")
     return (start, end) if isinstance(start, int) and isinstance(end, int) else None
 
 
@@ -700,13 +709,14 @@ def evidence_span(
     result: Sequence[Mapping[str, Any]], technique: Technique
 ) -> tuple[int, int] | None:
     """Return from where to where words are marked as evidence: code points, end exclusive."""
-    spans = [v for name in _span_fields(technique) for v in _regions(result, name)]
+    spans = [v for name in evidence_fields(technique) for v in _regions(result, name)]
     if not spans:
         return None
     return min(int(v.get("start", 0)) for v in spans), max(int(v.get("end", 0)) for v in spans)
 
 
-def _span_fields(technique: Technique) -> list[str]:
+def evidence_fields(technique: Technique) -> list[str]:
+    """Name the output fields that are words marked in the source text."""
     return [c.name for c in _output_controls(technique) if c.tag == "Labels"]
 
 

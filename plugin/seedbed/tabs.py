@@ -43,6 +43,7 @@ _HIDDEN_COLUMNS = (
     "data.cid",
     "data.batch",
     "data.verdict",
+    "data.reasons",
     "data.approved",
     "data.seal",
     "data.shown",
@@ -55,6 +56,13 @@ _HIDDEN_COLUMNS = (
     "data.provenance",
     "data.record",
 )
+
+
+_COUNTS = ("total_annotations", "cancelled_annotations")
+"""They say nothing in the tabs of tasks that wait, or that were judged."""
+
+_WIDE, _NARROW = 360, 130
+"""Pixels. Two wide columns and five narrow ones fit a screen of 1440."""
 
 
 def review_tabs(
@@ -77,20 +85,26 @@ def review_tabs(
     is_sampled = _filter("data.draw", "less", "Number", review_fraction)
     is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
     is_withdrawn = is_offered | {"operator": "greater_or_equal"}
-    is_doubled = is_sampled | {"value": second_review_limit(review_fraction, double_review_fraction)}
+    is_doubled = is_sampled | {
+        "value": second_review_limit(review_fraction, double_review_fraction)
+    }
     is_judged_once = is_unjudged | {"value": 1}
     second = _tab(technique, SECOND_TAB, [is_doubled, is_judged_once], "tasks:data.draw")
     return [
-        _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw"),
+        _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw", _COUNTS),
         *([second] if double_review_fraction else []),
-        _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score"),
-        *(
-            _tab(technique, title, [_filter("data.verdict", "equal", "String", status)], LATEST)
-            for title, status in VERDICT_TABS.items()
-        ),
+        _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score", _COUNTS),
+        *(_verdict_tab(technique, title, status) for title, status in VERDICT_TABS.items()),
         _tab(technique, "Skipped", [is_offered, *is_skipped], LATEST),
         _tab(technique, "Withdrawn", [is_withdrawn], "tasks:data.score"),
     ]
+
+
+def _verdict_tab(technique: Technique, title: str, status: VerdictStatus) -> dict[str, Any]:
+    """Make the tab of one verdict; that of the rejected ones says why."""
+    is_such = _filter("data.verdict", "equal", "String", status)
+    shown = ("data.reasons",) if status == "REJECTED" else ()
+    return _tab(technique, title, [is_such], LATEST, _COUNTS, shown)
 
 
 def second_review_limit(review_fraction: float, double_review_fraction: float) -> float:
@@ -108,20 +122,25 @@ def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]
 
 
 def _tab(
-    technique: Technique, title: str, filters: Sequence[Mapping[str, Any]], order: str
+    technique: Technique,
+    title: str,
+    filters: Sequence[Mapping[str, Any]],
+    order: str,
+    hidden: Sequence[str] = (),
+    shown: Sequence[str] = (),
 ) -> dict[str, Any]:
-    hidden = [f"tasks:{name}" for name in _HIDDEN_COLUMNS]
-    numbers = ("score", *technique.score_columns, "draw")
+    hides = [f"tasks:{n}" for n in (*_HIDDEN_COLUMNS, *hidden) if n not in shown]
+    scores = ("score", *technique.score_columns)
+    widths = dict.fromkeys((f.name for f in technique.source_fields), _NARROW)
+    widths |= dict.fromkeys(scores, _NARROW)
+    widths |= {technique.text_field: _WIDE, "technique": _NARROW, "candidate": _WIDE}
     return {
         "title": title,
         "type": "list",
         "target": "tasks",
         "filters": {"conjunction": "and", "items": [dict(f) for f in filters]},
         "ordering": [order],
-        "hiddenColumns": {"explore": hidden, "labeling": hidden},
-        "columnsDisplayType": {f"tasks:data.{name}": "Number" for name in numbers},
-        "columnsWidth": {
-            f"tasks:data.{technique.text_field}": 360,
-            "tasks:data.candidate": 360,
-        },
+        "hiddenColumns": {"explore": hides, "labeling": hides},
+        "columnsDisplayType": {f"tasks:data.{name}": "Number" for name in (*scores, "draw")},
+        "columnsWidth": {f"tasks:data.{name}": width for name, width in widths.items()},
     }

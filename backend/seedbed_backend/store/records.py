@@ -319,12 +319,13 @@ class GateDecision:
 class Mark:
     """What a review task is to show of its verdict: one of the statuses, or "" for none.
 
-    `id` is the candidate's, or the canary's.
+    `id` is the candidate's, or the canary's. `reasons` are those of a REJECTED one.
     """
 
     id: str
     review_task: int
     verdict: str
+    reasons: tuple[str, ...] = ()
     is_canary: bool = False
 
 

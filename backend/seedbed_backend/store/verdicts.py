@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     RowMapping,
     Select,
@@ -122,21 +123,25 @@ class VerdictStore(Database):
         """
         query = union_all(_candidate_marks(project_id), _canary_marks(project_id)).limit(limit)
         with self._read() as connection:
-            return [Mark(**row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query).mappings().all()
+        return [Mark(**{**row, "reasons": tuple(row["reasons"] or ())}) for row in rows]
 
-    def note_marks(self, marks: Iterable[Mark]) -> int:
-        """Note what review tasks show; count those that were thought to show something else."""
-        n = 0
+    def note_marks(self, marks: Iterable[Mark]) -> None:
+        """Note what review tasks show after they were marked."""
         rows = sorted(marks, key=lambda mark: mark.id)
         with self._write() as connection:
             for is_canary, statement in ((False, _SHOW), (True, _SHOW_CANARY)):
-                shown = [
-                    {"of_id": mark.id, "shown": mark.verdict}
-                    for mark in rows
-                    if mark.is_canary == is_canary
-                ]
-                n += connection.execute(statement, shown).rowcount if shown else 0
-        return n
+                shown = [_shown(mark) for mark in rows if mark.is_canary == is_canary]
+                if shown:
+                    connection.execute(statement, shown)
+
+    def note_seen(self, marks: Iterable[Mark]) -> None:
+        """Note what candidates' tasks were seen to show; those that are to be marked anew stay so."""
+        rows = [_shown(mark) for mark in sorted(marks, key=lambda mark: mark.id)]
+        if rows:
+            with self._write() as connection:
+                is_known = completions_table.c.shown_verdict != _STALE
+                connection.execute(_SHOW.where(is_known), rows)
 
     def verdict_counts(self, project_id: str) -> dict[VerdictStatus, int]:
         """Count the verdicts that stand in a project by status; 0 where there is none."""
@@ -153,6 +158,12 @@ class VerdictStore(Database):
         return counts
 
 
+_STALE = "?"
+"""What a task is thought to show once another verdict stands, so that it is marked with the new one.
+
+The status alone could be the same, with other reasons.
+"""
+
 _SHOW, _SHOW_CANARY = (
     update(table)
     .where(table.c.id == bindparam("of_id"), table.c.shown_verdict != bindparam("shown"))
@@ -161,20 +172,16 @@ _SHOW, _SHOW_CANARY = (
 )
 
 
+def _shown(mark: Mark) -> dict[str, str]:
+    return {"of_id": mark.id, "shown": mark.verdict}
+
+
 def _candidate_marks(project_id: str) -> Select[Any]:
-    columns = completions_table.c
-    stands = func.coalesce(verdicts_table.c.status, "")
+    columns, said = completions_table.c, verdicts_table.c
+    stands = func.coalesce(said.status, "")
     return (
-        select(
-            columns.id,
-            columns.review_task,
-            stands.label("verdict"),
-            literal(False).label("is_canary"),
-        )
-        .outerjoin(
-            verdicts_table,
-            (verdicts_table.c.candidate_id == columns.id) & verdicts_table.c.is_current,
-        )
+        select(*_mark(columns, stands, said.reasons, is_canary=False))
+        .outerjoin(verdicts_table, (said.candidate_id == columns.id) & said.is_current)
         .where(
             columns.project_id == project_id,
             columns.review_task.is_not(None),
@@ -186,26 +193,36 @@ def _candidate_marks(project_id: str) -> Select[Any]:
 def _canary_marks(project_id: str) -> Select[Any]:
     columns, said = canaries_table.c, canary_verdicts_table.c
     newest = (
-        select(said.status)
+        select(said.annotation_id)
         .where(said.canary_id == columns.id)
         .order_by(said.decided_at.desc(), said.annotation_id.desc())
         .limit(1)
+        .correlate(canaries_table)
         .scalar_subquery()
     )
-    stands = func.coalesce(newest, "")
+    stands = func.coalesce(said.status, "")
     return (
-        select(
-            columns.id,
-            columns.review_task,
-            stands.label("verdict"),
-            literal(True).label("is_canary"),
-        )
+        select(*_mark(columns, stands, said.reasons, is_canary=True))
         .join(runs_table, runs_table.c.id == columns.run_id)
+        .outerjoin(canary_verdicts_table, said.annotation_id == newest)
         .where(
             runs_table.c.project_id == project_id,
             columns.review_task.is_not(None),
             columns.shown_verdict != stands,
         )
+    )
+
+
+def _mark(
+    columns: Any, stands: Any, reasons: Any, *, is_canary: bool
+) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of a `Mark`."""
+    return (
+        columns.id,
+        columns.review_task,
+        stands.label("verdict"),
+        reasons.label("reasons"),
+        literal(is_canary).label("is_canary"),
     )
 
 
