@@ -19,7 +19,7 @@ from seedbed import labeling
 from seedbed.errors import LabelStudioError, NotFoundError
 from seedbed.recipe import parse
 from seedbed.technique import Technique
-from seedbed_backend import canaries, publishing, queues
+from seedbed_backend import canaries, gate, publishing, queues
 from seedbed_backend.services import Services
 from seedbed_backend.store import Mark, Project, StoredCandidate
 
@@ -92,10 +92,10 @@ def withdraw(services: Services, annotation_ids: Iterable[int]) -> int:
 def mark(services: Services, project_id: str) -> int:
     """Let the review tasks say which verdicts stand, and the project what the gate says of them.
 
-    Returns how many tasks were changed. `verdict` is ACCEPTED, FIXED, REJECTED or "", with the `reasons` of a rejection; `approved` is
-    "yes" once a person accepted or fixed a candidate. What an interruption leaves unmarked is marked
-    by the next call. The project is held for some tasks at a time: a re-screening changes the data of
-    tasks as well.
+    Returns how many tasks were changed. `verdict` is ACCEPTED, FIXED, REJECTED or "", with the
+    `reasons` of a rejection; `approved` is "yes" once a person accepted or fixed a candidate. What an
+    interruption leaves unmarked is marked by the next call. The project is held for some tasks at a
+    time: a re-screening changes the data of tasks as well.
     """
     store = services.store
     project, n = store.project(project_id), 0
