@@ -9,7 +9,7 @@ from typing import Any
 from seedbed import labeling
 from seedbed.recipe import Recipe, parse
 from seedbed.technique import Technique
-from seedbed_backend import provenance, redaction
+from seedbed_backend import canaries, double_review, provenance, redaction
 from seedbed_backend.services import Services
 from seedbed_backend.store import Project, Run, StoredCandidate
 
@@ -20,6 +20,7 @@ CHUNK = 250
 def publish_survivors(services: Services, run: Run) -> int:
     """Import the run's unpublished survivors into the review project; return how many were new.
 
+    Its canaries go in among them, in the same order, and are not counted.
     The caller holds the project's lock. Label Studio has no idempotency, so it is asked for the
     candidate ids before every chunk: one that arrived before a crash is found, not sent again.
     Raises LabelConfigError when somebody removed a control that the predictions need.
@@ -30,26 +31,39 @@ def publish_survivors(services: Services, run: Run) -> int:
     waiting = [
         s for s in store.candidates(run_id=run.id, states=("survivor",)) if s.review_task is None
     ]
+    hidden = canaries.unpublished(services, run, recipe)
+    decoys = {canary.candidate.id for canary in hidden}
+    waiting += hidden
     # Label Studio serves tasks by their ids where nobody asks for a tab's order: the sample first.
     waiting.sort(key=lambda s: (s.draw is None, s.draw or 0.0, s.candidate.id))
-    if not waiting:
-        return 0
-    labeling.check_config(server.label_config(project.review_project), recipe.spec, recipe.labels)
+    if waiting:
+        xml = server.label_config(project.review_project)
+        labeling.check_config(xml, recipe.spec, recipe.labels)
     n_new = 0
     remaining = iter(waiting)
     while chunk := list(islice(remaining, CHUNK)):
         present = server.tasks_by_cid(project.review_project, [s.candidate.id for s in chunk])
         missing = [s for s in chunk if s.candidate.id not in present]
-        tasks = [review_task(project, run, recipe, s) for s in missing]
+        tasks = [
+            review_task(project, run, recipe, s, is_canary=s.candidate.id in decoys)
+            for s in missing
+        ]
         ids = server.import_tasks(project.review_project, tasks)
         present |= {s.candidate.id: id_ for s, id_ in zip(missing, ids, strict=True)}
         store.set_review_tasks(present)
-        n_new += len(missing)
+        store.set_canary_tasks({id_: task for id_, task in present.items() if id_ in decoys})
+        n_new += sum(s.candidate.id not in decoys for s in missing)
+    double_review.ask(services, project)
     return n_new
 
 
 def review_task(
-    project: Project, run: Run, recipe: Recipe, stored: StoredCandidate
+    project: Project,
+    run: Run,
+    recipe: Recipe,
+    stored: StoredCandidate,
+    *,
+    is_canary: bool = False,
 ) -> dict[str, object]:
     """Build the task as Label Studio imports it, with its pre-annotation embedded."""
     return {
@@ -62,7 +76,8 @@ def review_task(
             stratum=stored.stratum,
             run=run.id,
             guide=[rule["text"] for rule in recipe.style_rules],
-            provenance=provenance.of_candidate(project, run, stored),
+            provenance=provenance.of_candidate(project, run, stored, recipe),
+            is_canary=is_canary,
         ),
         "predictions": predictions(recipe.spec, [stored]),
     }

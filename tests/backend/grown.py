@@ -42,7 +42,7 @@ class RememberingLabelStudio:
     """Keeps tasks as Label Studio does; `is_away` makes every import fail."""
 
     def __init__(self, xml: str) -> None:
-        self.xml, self.is_away = xml, False
+        self.xml, self.is_away, self.notice = xml, False, ""
         self.stored: dict[int, dict[str, Any]] = {}
         self.numbers = itertools.count(1)
 
@@ -85,6 +85,12 @@ class RememberingLabelStudio:
 
     def set_data(self, task: int, data: Any) -> None:
         self.task(task)["data"] = dict(data)
+
+    def description(self, project: int) -> str:
+        return self.notice
+
+    def set_description(self, project: int, text: str) -> None:
+        self.notice = text
 
     def set_tabs(self, project: int, tabs: Any) -> list[int]:
         return []
