@@ -85,6 +85,10 @@ class TrainingRow:
     record: Mapping[str, Any] | None = None
 
 
+Fields = tuple[dict[str, str], dict[str, str]]
+"""The source fields and the output fields of one example."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rubric:
     """What a judge is asked about a candidate.
@@ -110,7 +114,8 @@ class Technique:
     field that groups sources (a document, a class). `n_peers` is how many other sources are shown
     beside the source itself. `rubric` is for recipes with a judge. `layout` names the label config;
     empty is the technique's own name. `canaries` are the ways to make a known-bad candidate of a good
-    one, by name (see `seedbed.spoilers`).
+    one, by name (see `seedbed.spoilers`). `read_row` is the way back from a training row, of an example
+    with a label or without one, to its source and output fields; None where it is ambiguous.
 
     `of_records` makes the same technique for records with typed columns, where it can grow those;
     `columns` and `row_template` are what a technique so made was made of.
@@ -137,6 +142,7 @@ class Technique:
     rubric: Rubric = Rubric()
     layout: str = ""
     canaries: Mapping[str, Spoiler] = field(default_factory=lambda: {"other_output": other_output})
+    read_row: Callable[[TrainingRow, bool], Fields | None] | None = None
     of_records: Callable[[tuple[Column, ...], RowTemplate], Technique] | None = None
     columns: tuple[Column, ...] = ()
     row_template: RowTemplate = RowTemplate()

@@ -6,13 +6,19 @@ from collections.abc import Mapping
 
 from seedbed import rubrics
 from seedbed.spoilers import other_output, swapped
-from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
+from seedbed.technique import Fields, OutputField, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
     return TrainingRow(
         prompt=source["prompt"], completion=output["chosen"], rejected=output["rejected"]
     )
+
+
+def _read_row(row: TrainingRow, is_labelled: bool) -> Fields | None:
+    if row.rejected is None:
+        return None
+    return {"prompt": row.prompt}, {"chosen": row.completion, "rejected": row.rejected}
 
 
 TECHNIQUE = Technique(
@@ -51,6 +57,7 @@ Answer as JSON: {"chosen": "...", "rejected": "..."}""",
         "length_tell": {"chosen_field": "chosen", "rejected_field": "rejected"},
     },
     row=_row,
+    read_row=_read_row,
     dedup_fields=("chosen",),
     score_columns=("preference", "similarity"),
     reject_reasons=(

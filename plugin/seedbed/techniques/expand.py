@@ -14,6 +14,7 @@ from seedbed import rubrics
 from seedbed.columns import Column, is_free_text
 from seedbed.spoilers import other_value, spliced
 from seedbed.technique import (
+    Fields,
     OutputField,
     RowTemplate,
     SourceField,
@@ -29,6 +30,13 @@ def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
     if label:
         return TrainingRow(prompt=output["example"], completion=label)
     return TrainingRow(prompt="", completion=output["example"])
+
+
+def _read_row(row: TrainingRow, is_labelled: bool) -> Fields | None:
+    if is_labelled:
+        label = {"label": row.completion}
+        return {"seed": row.prompt, **label}, {"example": row.prompt, **label}
+    return None if row.prompt else ({"seed": row.completion}, {"example": row.completion})
 
 
 def _of_records(columns: tuple[Column, ...], template: RowTemplate) -> Technique:
@@ -84,6 +92,7 @@ def _of_records(columns: tuple[Column, ...], template: RowTemplate) -> Technique
             **{name: options for name, options in filters.items() if options is not None},
         },
         row=lambda _source, output: _record_row(columns, label, template, output),
+        read_row=None,
         dedup_fields=compared,
         real_field=texts[0] if texts else compared[0],
         group_field=label,
@@ -175,6 +184,7 @@ Write one new example{% if label %} with the label [{{ label }}]{% endif %}.""",
         "top_fraction": {"keep_fraction": 0.65},
     },
     row=_row,
+    read_row=_read_row,
     dedup_fields=("example",),
     real_field="seed",
     group_field="label",

@@ -6,13 +6,19 @@ from collections.abc import Mapping
 
 from seedbed import rubrics
 from seedbed.spoilers import changed_number, negated, other_output
-from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
+from seedbed.technique import Fields, OutputField, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
     if source.get("label"):
         return TrainingRow(prompt=output["paraphrase"], completion=source["label"])
     return TrainingRow(prompt=source["original"], completion=output["paraphrase"])
+
+
+def _read_row(row: TrainingRow, is_labelled: bool) -> Fields | None:
+    if is_labelled:
+        return {"original": row.prompt, "label": row.completion}, {"paraphrase": row.prompt}
+    return {"original": row.prompt}, {"paraphrase": row.completion}
 
 
 TECHNIQUE = Technique(
@@ -51,6 +57,7 @@ Answer as JSON: {"paraphrase": "..."}""",
         "top_fraction": {"keep_fraction": 0.65},
     },
     row=_row,
+    read_row=_read_row,
     dedup_fields=("paraphrase",),
     real_field="original",
     group_field="label",

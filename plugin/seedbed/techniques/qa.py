@@ -6,13 +6,19 @@ from collections.abc import Mapping
 
 from seedbed import rubrics
 from seedbed.spoilers import changed_number, other_value
-from seedbed.technique import OutputField, SourceField, Technique, TrainingRow
+from seedbed.technique import Fields, OutputField, SourceField, Technique, TrainingRow
 
 
 def _row(source: Mapping[str, str], output: Mapping[str, str]) -> TrainingRow:
     return TrainingRow(
         prompt=f"{source['passage']}\n\n{output['question']}", completion=output["answer"]
     )
+
+
+def _read_row(row: TrainingRow, is_labelled: bool) -> Fields | None:
+    passage, _, question = row.prompt.rpartition("\n\n")
+    output = {"question": question, "answer": row.completion}
+    return ({"passage": passage}, output) if passage else None
 
 
 TECHNIQUE = Technique(
@@ -75,6 +81,7 @@ Answer as JSON: {"quote": "...", "question": "...", "answer": "..."}""",
         "top_fraction": {"keep_fraction": 0.65},
     },
     row=_row,
+    read_row=_read_row,
     dedup_fields=("question", "answer"),
     group_field="document",
     score_columns=("grounding", "answerable"),
