@@ -68,7 +68,7 @@ def calibrate(store: Store, project: Project, target: float) -> dict[str, Any]:
     """
     recipe = parse(project.recipe)
     judged = store.judged_candidates(project.id)
-    sample = in_sample(judged, recipe)
+    sample = in_sample(judged, project.sampled_fraction)
     n_accepted = sum(is_accepted(stored) for stored in sample)
     _require(len(sample), n_accepted, len(judged) - len(sample))
     low, high = review.wilson_interval(n_accepted, len(sample))
@@ -91,9 +91,11 @@ def calibrate(store: Store, project: Project, target: float) -> dict[str, Any]:
     }
 
 
-def in_sample(judged: Sequence[StoredCandidate], recipe: Recipe) -> list[StoredCandidate]:
-    """Return the judged candidates that belong to the random review sample."""
-    return [s for s in judged if s.draw is not None and s.draw < recipe.review_fraction]
+def in_sample(judged: Sequence[StoredCandidate], review_fraction: float) -> list[StoredCandidate]:
+    """Return the judged candidates that belong to the random review sample, as the gate counts them."""
+    return [
+        s for s in judged if s.draw is not None and s.draw < review_fraction and not s.is_withdrawn
+    ]
 
 
 def is_accepted(stored: StoredCandidate) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 from seedbed.errors import NotFoundError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Decision, Verdict
-from seedbed_backend import outlook
+from seedbed_backend import outlook, provenance
 from seedbed_backend.filters import filters
-from seedbed_backend.store import FormerDecision, Project, Run, Store, StoredCandidate
+from seedbed_backend.store import Event, FormerDecision, Project, Run, Store, StoredCandidate
 
 MIN_PREFIX = 4
 """Fewer characters of an id would mostly fit several."""
@@ -32,6 +32,12 @@ def resolve(store: Store, prefix: str) -> str:
     if len(prefix) < MIN_PREFIX:
         raise UserError(f"{prefix!r} is too short for an id.", hint="Give at least 4 characters.")
     found = store.find_candidates(prefix)
+    if not found and (hidden := store.find_canaries(prefix)):
+        raise UserError(
+            f"{hidden[0].id} is a canary, a known-bad candidate that was mixed in to see whether "
+            f"reviewers notice ({hidden[0].kind.replace('_', ' ')}).",
+            hint=f"It was made of a good one: seedbed explain {hidden[0].made_of}",
+        )
     if not found:
         raise NotFoundError(
             f"No candidate has an id that begins with {prefix!r}.",
@@ -66,7 +72,7 @@ def explain(store: Store, prefix: str) -> dict[str, Any]:
         "decisions": [_decision(decision, stored, recipe, texts) for decision in decisions],
         "not_asked": _not_asked(stored, decisions, recipe),
         "former_decisions": [_former(former, stored, recipe, texts) for former in history],
-        "review": _review(stored, project, recipe),
+        "review": _review(stored, project),
         "verdicts": [_verdict(v, stored) for v in store.verdicts(stored.candidate.id)],
         "events": _events(store, stored, run),
     }
@@ -100,21 +106,14 @@ def _source(stored: StoredCandidate, project: Project) -> dict[str, Any]:
 
 
 def _generation(stored: StoredCandidate, run: Run, recipe: Recipe) -> dict[str, Any]:
-    completion, spec = stored.completion, recipe.spec
-    sampling = recipe.sampling.model_dump(mode="json")
-    sampling["temperature"] = (
-        spec.temperature if sampling["temperature"] is None else sampling["temperature"]
-    )
-    sampling["max_tokens"] = (
-        spec.max_tokens if sampling["max_tokens"] is None else sampling["max_tokens"]
-    )
+    completion = stored.completion
     return {
         "model": run.model_name,
         "model_sha256": run.model_sha256,
         "recipe": run.recipe_hash,
         "screened_by": run.screened_by or run.recipe_hash,
         "prompt": completion.prompt_hash,
-        "sampling": sampling,
+        "sampling": provenance.sampling(recipe),
         "rng_seed": completion.rng_seed,
         "index": completion.index,
         "finish_reason": completion.finish_reason,
@@ -177,15 +176,16 @@ def _not_asked(stored: StoredCandidate, decisions: Sequence[Decision], recipe: R
     )
 
 
-def _review(stored: StoredCandidate, project: Project, recipe: Recipe) -> dict[str, Any]:
-    is_drawn = stored.draw is not None
+def _review(stored: StoredCandidate, project: Project) -> dict[str, Any]:
+    fraction = project.sampled_fraction
+    is_drawn = stored.draw is not None and not stored.is_withdrawn
     return {
         "task": stored.review_task,
         "url": _task_url(project, project.review_project, stored.review_task),
         "draw": stored.draw,
         "stratum": stored.stratum,
-        "review_fraction": recipe.review_fraction,
-        "is_in_sample": is_drawn and (stored.draw or 0.0) < recipe.review_fraction,
+        "review_fraction": fraction,
+        "is_in_sample": is_drawn and (stored.draw or 0.0) < fraction,
         "is_withdrawn": stored.is_withdrawn,
     }
 
@@ -210,9 +210,18 @@ def _events(store: Store, stored: StoredCandidate, run: Run) -> list[dict[str, A
     found = [*store.events(stored.candidate.id), *store.events(run.id)]
     found += [e for e in store.events(stored.project_id, limit=None) if run.id in _runs_of(e.data)]
     return [
-        {"time": e.time, "event": e.event, "subject": e.subject, "data": dict(e.data)}
+        {"time": e.time, "event": e.event, "subject": e.subject, "data": _of_candidate(e, stored)}
         for e in sorted(found, key=lambda e: e.time)
     ]
+
+
+def _of_candidate(event: Event, stored: StoredCandidate) -> dict[str, Any]:
+    """Return an event's data; of a drawing, which names all candidates of the run, the stratum."""
+    data = dict(event.data)
+    if event.event == "sample_drawn":
+        ids = data.pop("strata", {}).get(stored.stratum, [])
+        data |= {"stratum": stored.stratum, "n": len(ids)} if stored.candidate.id in ids else {}
+    return data
 
 
 def _runs_of(data: Mapping[str, Any]) -> Sequence[str]:

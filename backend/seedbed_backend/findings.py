@@ -65,6 +65,7 @@ def read(services: Services, project_id: str, run_id: str | None = None) -> Repo
         sources=store.sources(project_id),
         candidates=[*kept, *dropped],
         encoder=services.encoder,
+        review_fraction=project.sampled_fraction,
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from seedbed.recipe import parse
 from seedbed.records import Completion
 from seedbed_backend import (
+    gate,
     generation,
     judging,
     publishing,
@@ -122,3 +123,4 @@ def publish(services: Services, run_id: str) -> None:
         raise AssertionError(f"Run {run.id}: {funnel} does not account for every attempt.")
     state = "done" if funnel.n_survivors >= run.target else "short"
     store.update_run(run.id, state=state, finished_at=utc_now(), error="")
+    gate.announce(services, store.project(run.project_id))

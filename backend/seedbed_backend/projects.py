@@ -14,6 +14,7 @@ from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask
 from seedbed.tabs import review_tabs
 from seedbed.technique import Technique
+from seedbed_backend import double_review, gate, sample
 from seedbed_backend.audit import record
 from seedbed_backend.filters import configure
 from seedbed_backend.services import Services
@@ -40,14 +41,16 @@ def project_id(name: str) -> str:
     return slug
 
 
-def save(services: Services, name: str, recipe: Recipe) -> Project:
+def save(services: Services, name: str, recipe: Recipe, *, force: bool = False) -> Project:
     """Create the project, or bring an existing one of that name up to the recipe.
 
     Makes what is missing in Label Studio: both projects with their label configs, the ML backend,
-    the webhooks, the tabs. Saving again repairs what somebody deleted.
+    the webhooks, the tabs. Saving again repairs what somebody deleted. A recipe that changes the
+    review fraction changes the sample.
 
     Raises RecipeError for a filter option out of range, UserError when the name is taken by another
-    technique, LabelStudioError when Label Studio is away or refuses.
+    technique or for a review fraction that takes `force` (see `sample`), LabelStudioError when Label
+    Studio is away or refuses.
     """
     configure(recipe)
     known = _known(services, project_id(name))
@@ -56,6 +59,7 @@ def save(services: Services, name: str, recipe: Recipe) -> Project:
             f"The project {name!r} exists with technique {known.technique}.",
             hint="Choose another name for this recipe.",
         )
+    fraction = _sampled_fraction(known, recipe, force=force)
     server, technique = services.label_studio, recipe.spec
     source = _ensure_project(services, recipe, name, known, is_review=False)
     review = _ensure_project(services, recipe, name, known, is_review=True)
@@ -70,6 +74,8 @@ def save(services: Services, name: str, recipe: Recipe) -> Project:
         review_project=review,
         created_at=known.created_at if known else utc_now(),
     )
+    if known and fraction != known.sampled_fraction:
+        sample.note_change(services, known, fraction)
     services.store.save_project(project)
     server.connect_backend(
         source,
@@ -80,9 +86,13 @@ def save(services: Services, name: str, recipe: Recipe) -> Project:
     hook = f"{services.settings.url}/webhook"
     server.remove_webhooks(source, hook)  # made by connecting: all events, without any secret
     server.set_webhook(review, hook, services.settings.webhook_secret)
-    server.set_tabs(review, review_tabs(technique, recipe.review_fraction))
-    record(services.store, "project_saved", project.id, recipe=recipe.hash)
-    return project
+    server.set_tabs(review, review_tabs(technique, fraction, recipe.double_review_fraction))
+    record(
+        services.store, "project_saved", project.id, recipe=recipe.hash, review_fraction=fraction
+    )
+    double_review.ask(services, services.store.project(project.id))
+    gate.announce(services, project)
+    return services.store.project(project.id)
 
 
 def import_rows(
@@ -213,6 +223,21 @@ def _ensure_project(
     except LabelConfigError:
         server.update_config(existing, xml)
     return existing
+
+
+def _sampled_fraction(known: Project | None, recipe: Recipe, *, force: bool) -> float:
+    """Return the share that people judge from now on: the recipe's, or what was chosen since.
+
+    Raises UserError for a new share that takes `force`.
+    """
+    fraction = recipe.review_fraction
+    if known is None:
+        sample.check_fraction(fraction, force=force)
+        return fraction
+    if fraction == known.recipe["review_fraction"]:
+        return known.sampled_fraction
+    sample.check_change(known, fraction, force=force)
+    return fraction
 
 
 def _known(services: Services, id_: str) -> Project | None:

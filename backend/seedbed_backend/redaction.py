@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from seedbed.records import Decision
+from seedbed.technique import Technique
 from seedbed_backend.store import StoredCandidate
 
 FILTER_NAME = "privacy"
@@ -32,6 +33,22 @@ def redacted(stored: StoredCandidate, *, is_source_shown: bool = True) -> Stored
         source = replace(source, fields=_filled(source.fields, in_source))
     fields = _filled(candidate.fields, found)
     return replace(stored, candidate=replace(candidate, fields=fields, source=source))
+
+
+def text(stored: StoredCandidate, technique: Technique) -> str:
+    """Return a candidate's own fields in one line, as reviewers would see them.
+
+    What was dropped for its personal data is not shown; what could not be read is shown raw.
+    """
+    fields = redacted(stored).candidate.fields
+    if stored.stage == FILTER_NAME:
+        return "(not shown here, because of its personal data)"
+    if not fields:
+        return stored.completion.text
+    outputs = dict.fromkeys(
+        (*technique.dedup_fields, *(spec.name for spec in technique.output_fields))
+    )
+    return " | ".join(fields[name] for name in outputs if fields.get(name))
 
 
 def moved(stored: StoredCandidate, field: str, span: tuple[int, int]) -> tuple[int, int]:

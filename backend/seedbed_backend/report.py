@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seedbed import review
 from seedbed.recipe import Recipe, parse
 from seedbed.text import shortened
-from seedbed_backend import judging, outlook, redaction
+from seedbed_backend import gate, judging, outlook, redaction
 from seedbed_backend.filters import configure, filters
 from seedbed_backend.store import (
     FilterCount,
@@ -39,8 +38,7 @@ def project_summary(store: Store, project: Project, n_workers: int = 1) -> dict[
 
     `warm_ups` are those that no run has taken over yet. Trials are not shown.
     """
-    recipe = parse(project.recipe)
-    accepted = acceptance(store, project, recipe)
+    passed = gate.brief(store, project)
     url = project.label_studio_url
     return {
         "id": project.id,
@@ -48,15 +46,16 @@ def project_summary(store: Store, project: Project, n_workers: int = 1) -> dict[
         "technique": project.technique,
         "recipe_hash": project.recipe_hash,
         "recipe": project.recipe,
-        "review_fraction": recipe.review_fraction,
+        "review_fraction": project.sampled_fraction,
         "source_project": project.source_project,
         "review_project": project.review_project,
         "source_url": f"{url}/projects/{project.source_project}/data",
         "review_url": f"{url}/projects/{project.review_project}/data",
         "n_sources": store.count_sources(project.id),
         "funnel": funnel_dict(store.funnel(project_id=project.id)),
-        "verdicts": accepted.pop("verdicts"),
-        "acceptance": accepted,
+        "verdicts": store.verdict_counts(project.id),
+        "acceptance": _rate(passed["overall"], passed["target"]),
+        "gate": passed,
         "runs": _summaries(store, project, "run", n_workers),
         "warm_ups": _summaries(store, project, "warm_up", n_workers),
     }
@@ -116,6 +115,7 @@ def full_report(store: Store, project: Project, run: Run | None = None) -> dict[
     """
     recipe = outlook.recipe_of(store, run) if run else parse(project.recipe)
     run_id = run.id if run else None
+    passed = gate.brief(store, project, run_id)
     funnel = store.funnel(run_id=run_id, project_id=project.id)
     found = store.examples_by_reason(project.id, run_id)
     known = store.candidates_by_id({each.id for each in found})
@@ -159,7 +159,11 @@ def full_report(store: Store, project: Project, run: Run | None = None) -> dict[
         "filters": [_filter_row(each) for each in _in_order(counts, recipe)],
         "flags": flags(counts, recipe),
         "window": window(store, recipe, project.id, run_id),
-        "acceptance": acceptance(store, project, recipe),
+        "acceptance": {
+            **_rate(passed["overall"], passed["target"]),
+            "verdicts": store.verdict_counts(project.id),
+        },
+        "gate": passed,
     }
 
 
@@ -233,19 +237,18 @@ def window(
 
 
 def acceptance(store: Store, project: Project, recipe: Recipe) -> dict[str, Any]:
-    """Return the acceptance rate so far with its 95 % Wilson interval."""
+    """Return the acceptance rate of the random sample so far with its 95 % Wilson interval.
+
+    `verdicts` counts all that stand, `n_outside` those of them that do not belong to the sample.
+    """
+    counts = gate.counts_dict(gate.overall(store, project))
     verdicts = store.verdict_counts(project.id)
-    n_judged = sum(verdicts.values())
-    n_accepted = n_judged - verdicts["REJECTED"]
-    low, high = review.wilson_interval(n_accepted, n_judged)
-    return {
-        "n_judged": n_judged,
-        "verdicts": verdicts,
-        "rate": n_accepted / n_judged if n_judged else None,
-        "low": low,
-        "high": high,
-        "target": recipe.acceptance_target,
-    }
+    return {**_rate(counts, recipe.acceptance_target), "verdicts": verdicts}
+
+
+def _rate(counts: Mapping[str, Any], target: float) -> dict[str, Any]:
+    keys = ("n_judged", "n_outside", "rate", "low", "high")
+    return {**{key: counts[key] for key in keys}, "target": target}
 
 
 def _running_order(recipe: Recipe, stage: str) -> int:
@@ -284,20 +287,10 @@ def _source_row(count: SourceCount) -> dict[str, Any]:
 
 
 def _example(stored: StoredCandidate, recipe: Recipe) -> dict[str, Any]:
-    """Show a candidate as reviewers would see it; what was dropped for its personal data, not at all."""
-    spec = recipe.spec
-    outputs = dict.fromkeys((*spec.dedup_fields, *(f.name for f in spec.output_fields)))
-    fields = redaction.redacted(stored).candidate.fields
-    if stored.stage == redaction.FILTER_NAME:
-        text = "(not shown here, because of its personal data)"
-    elif fields:
-        text = " | ".join(fields[name] for name in outputs if fields.get(name))
-    else:
-        text = stored.completion.text
     return {
         "id": stored.candidate.id,
         "source": stored.candidate.source.id,
-        "text": shortened(text, EXAMPLE_LENGTH),
+        "text": shortened(redaction.text(stored, recipe.spec), EXAMPLE_LENGTH),
     }
 
 

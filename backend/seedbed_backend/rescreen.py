@@ -20,7 +20,16 @@ from seedbed.errors import NotFoundError, RecipeError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Candidate, Decision
 from seedbed.tabs import WITHDRAWN_DRAW, review_tabs
-from seedbed_backend import judging, neighbours, publishing, redaction, sample, screening, verdicts
+from seedbed_backend import (
+    gate,
+    judging,
+    neighbours,
+    publishing,
+    redaction,
+    sample,
+    screening,
+    verdicts,
+)
 from seedbed_backend.audit import record
 from seedbed_backend.filters import Filter, Neighbours, Reference, ScreenContext, configure
 from seedbed_backend.filters.dedup import ListedNeighbours
@@ -419,6 +428,7 @@ def perform(services: Services, analysis: Analysis) -> dict[str, Any]:
                 **{key: result[key]["n"] for key in ("newly_kept", "newly_dropped")},
             )
             store.update_analysis(analysis.id, state="done", result=result)
+            gate.announce(services, project)
     return result
 
 
@@ -446,7 +456,8 @@ def _align_tasks(
     A task that was judged in the meantime stays, and so does its candidate.
     """
     store, server = services.store, services.label_studio
-    server.set_tabs(project.review_project, review_tabs(recipe.spec, recipe.review_fraction))
+    tabs = review_tabs(recipe.spec, project.sampled_fraction, recipe.double_review_fraction)
+    server.set_tabs(project.review_project, tabs)
     counted: Counter[str] = Counter()
     for run in runs:
         published = store.candidates(
@@ -459,6 +470,9 @@ def _align_tasks(
                 counted[_align(services, project, stored)] += 1
             is_dropped = store.candidate(stored.candidate.id).state == "dropped"
             store.set_withdrawn([stored.candidate.id], is_withdrawn=is_dropped)
+            if is_dropped != stored.is_withdrawn:
+                moved = "withdrawn_from_sample" if is_dropped else "restored_to_sample"
+                record(store, moved, stored.candidate.id, recipe=recipe.hash)
     return {
         "n_withdrawn": counted["withdrawn"],
         "n_restored": counted["restored"],

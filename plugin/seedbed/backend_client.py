@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from seedbed.errors import BackendError, NotFoundError, UserError
+from seedbed.errors import BackendError, NotFoundError, SeedbedError, UserError
 from seedbed.settings import Settings
 
 TIMEOUT_SECONDS = 300.0
 """Setting up a project or importing rows passes through Label Studio, which may be slow on SQLite."""
 
 ROWS_PER_CALL = 200
+
+TEXTS_PER_CALL = 1_000
+CHARACTERS_PER_CALL = 1_000_000
+"""The tokenizer works on so much for about a second, and others wait."""
 
 
 class BackendClient:
@@ -46,9 +50,12 @@ class BackendClient:
         """Describe one project. Raises NotFoundError naming the known ones."""
         return self._call("GET", f"projects/{_quoted(project)}")
 
-    def save_project(self, name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        """Create or repair a project."""
-        return self._call("POST", "projects", {"name": name, "recipe": dict(recipe)})
+    def save_project(
+        self, name: str, recipe: Mapping[str, Any], *, force: bool = False
+    ) -> dict[str, Any]:
+        """Create or repair a project; `force` accepts an unusual review fraction."""
+        body = {"name": name, "recipe": dict(recipe), "force": force}
+        return self._call("POST", "projects", body)
 
     def import_rows(self, project: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Import source rows in parts of 200; return the summed counts and all problems."""
@@ -59,6 +66,32 @@ class BackendClient:
             for key in total:
                 total[key] += report[key]
         return total
+
+    def present_sources(self, project: str, ids: Sequence[str]) -> set[str]:
+        """Return which of these source ids the project has already."""
+        path, found = f"projects/{_quoted(project)}/sources/present", set[str]()
+        for start in range(0, len(ids), ROWS_PER_CALL):
+            part = list(ids[start : start + ROWS_PER_CALL])
+            found |= set(self._call("POST", path, {"ids": part})["present"])
+        return found
+
+    def tokenizer(self) -> tuple[str, int] | None:
+        """Name the model whose tokens `count_tokens` counts, and its context length in tokens.
+
+        None where the server cannot see the model.
+        """
+        answer = self._call("POST", "tokens", {"texts": []})
+        return (answer["model"], answer["context_length"]) if answer["model"] else None
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of texts, in parts. Raises BackendError once the model cannot be seen."""
+        counts: list[int] = []
+        for part in _parts(texts):
+            answer = self._call("POST", "tokens", {"texts": part})
+            if not answer["model"]:
+                raise BackendError("The server has lost sight of the model.", retryable=True)
+            counts += answer["counts"]
+        return counts
 
     def start_run(self, project: str, target: int) -> dict[str, Any]:
         """Start a run for `target` survivors."""
@@ -149,6 +182,37 @@ class BackendClient:
         """Reconcile verdicts with Label Studio now."""
         return self._call("POST", f"projects/{_quoted(project)}/sync", {})
 
+    def gate(self, project: str, run: str | None = None) -> dict[str, Any]:
+        """Say what the acceptance gate says of every run of a project, or of one."""
+        query = f"?run={_quoted(run)}" if run else ""
+        return self._call("GET", f"projects/{_quoted(project)}/gate{query}")
+
+    def decide(
+        self, project: str, decision: str, *, run: str | None, reason: str, author: str
+    ) -> dict[str, Any]:
+        """Release or hold a run, or undo the last decision on it; return its gate."""
+        body = {"decision": decision, "run": run, "reason": reason, "author": author}
+        return self._call("POST", f"projects/{_quoted(project)}/gate", body)
+
+    def change_sample(
+        self, project: str, review_fraction: float, *, force: bool = False
+    ) -> dict[str, Any]:
+        """Let people judge another share of the survivors; return the project's gate."""
+        body = {"review_fraction": review_fraction, "force": force}
+        return self._call("POST", f"projects/{_quoted(project)}/sample", body)
+
+    def audit_trail(self, project: str) -> Iterator[bytes]:
+        """Yield all events about a project, oldest first, as pieces of a file of JSON lines."""
+        path = f"projects/{_quoted(project)}/audit"
+        try:
+            with self._http.stream("GET", path) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._refusal(response)
+                yield from response.iter_bytes()
+        except httpx.HTTPError as exc:
+            raise self._no_answer(exc) from exc
+
     def doctor(self) -> list[dict[str, Any]]:
         """Check every moving part from the server's side."""
         checks: list[dict[str, Any]] = self._call("GET", "doctor")["checks"]
@@ -170,28 +234,49 @@ class BackendClient:
         try:
             response = self._http.request(method, path, json=body)
         except httpx.HTTPError as exc:
-            raise BackendError(
-                f"Seedbed's server at {self.url} does not answer ({exc}).",
-                hint="Start it with `seedbed up`, or set SEEDBED_URL.",
-                retryable=True,
-            ) from exc
+            raise self._no_answer(exc) from exc
         if response.is_success:
             return response
+        raise self._refusal(response)
+
+    def _refusal(self, response: httpx.Response) -> SeedbedError:
         answer = _json(response)
         if not isinstance(answer, dict):
-            raise self._no_json(response)
+            return self._no_json(response)
         message, hint = str(answer.get("error", "")), str(answer.get("hint", ""))
         if response.status_code == 404:
-            raise NotFoundError(message, hint=hint)
+            return NotFoundError(message, hint=hint)
         if response.status_code < 500:
-            raise UserError(message, hint=hint)
-        raise BackendError(message, hint=hint)
+            return UserError(message, hint=hint)
+        return BackendError(message, hint=hint)
+
+    def _no_answer(self, exc: httpx.HTTPError) -> BackendError:
+        return BackendError(
+            f"Seedbed's server at {self.url} does not answer ({exc}).",
+            hint="Start it with `seedbed up`, or set SEEDBED_URL.",
+            retryable=True,
+        )
 
     def _no_json(self, response: httpx.Response) -> BackendError:
         return BackendError(
             f"{self.url} answered {response.status_code} and no JSON.",
             hint="Is SEEDBED_URL the address of Seedbed's server?",
         )
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Divide texts into what one call counts; a text that is longer by itself is a part."""
+    part: list[str] = []
+    n_characters = 0
+    for text in texts:
+        is_full = len(part) == TEXTS_PER_CALL or n_characters + len(text) > CHARACTERS_PER_CALL
+        if part and is_full:
+            yield part
+            part, n_characters = [], 0
+        part.append(text)
+        n_characters += len(text)
+    if part:
+        yield part
 
 
 def _json(response: httpx.Response) -> Any:

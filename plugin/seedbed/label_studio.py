@@ -66,6 +66,15 @@ _API_KEY_HINT = (
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectInfo:
+    """What a project says about itself; `label_config` is its XML."""
+
+    title: str
+    description: str
+    label_config: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServerInfo:
     """What a reachable server says about itself and about the owner of the API key."""
 
@@ -140,6 +149,12 @@ class LabelStudioServer:
         with self._calling("listing projects"):
             found = [p.id for p in self._sdk.projects.list(title=title) if p.title == title]
         return sorted(int(project) for project in found)
+
+    def project(self, project: int) -> ProjectInfo:
+        """Return what a project says about itself. Raises NotFoundError."""
+        with self._calling(f"reading project {project}"):
+            found = self._sdk.projects.get(id=project)
+        return ProjectInfo(str(found.title), str(found.description or ""), str(found.label_config))
 
     def label_config(self, project: int) -> str:
         """Return the project's XML as it is now."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import NormalDist
 
-from seedbed.records import Verdict, content_id
+from seedbed.gate_notice import GateState
+from seedbed.records import content_id
 from seedbed.technique import Technique
+
+MIN_FRACTION, MAX_FRACTION = 0.10, 0.20
+"""The share of survivors that people judge, unless somebody insists on another one."""
 
 _BANDS = ((0.5, "low"), (0.75, "middle"))
 """Upper bounds, exclusive, of the score bands; above them it is "high"."""
+
+_OFFSETS = 16**24
+"""How many values a content id can have."""
 
 
 def stratum(technique: Technique, group: str, score: float | None) -> str:
@@ -30,6 +37,11 @@ def _band(score: float | None) -> str:
     return next((name for bound, name in _BANDS if score < bound), "high")
 
 
+def is_usual(review_fraction: float) -> bool:
+    """Tell whether a share of survivors is one that needs no insisting."""
+    return MIN_FRACTION <= review_fraction <= MAX_FRACTION
+
+
 def draws(candidates: Sequence[tuple[str, str]], rng_seed: int) -> dict[str, float]:
     """Give every candidate, as (id, stratum), its draw in [0, 1); the order given does not matter.
 
@@ -39,23 +51,21 @@ def draws(candidates: Sequence[tuple[str, str]], rng_seed: int) -> dict[str, flo
     f. This holds for a stratum of one as well: tiny strata are neither skipped nor always taken. A
     larger sample contains the smaller one: enlarging it is a change of the filter `draw < f`.
 
-    The random numbers depend on `rng_seed`, the stratum and the ids in it, so batches that are
-    drawn one after the other are independent.
+    All chance comes from SHA-256 of the seed, the stratum and the ids in it, so that anybody can
+    draw again, in any language (docs/review.md), and batches that are drawn one after the other are
+    independent.
     """
-    strata: defaultdict[str, list[str]] = defaultdict(list)
+    strata: defaultdict[str, set[str]] = defaultdict(set)
     for candidate_id, name in candidates:
-        strata[name].append(candidate_id)
+        strata[name].add(candidate_id)
     placed: dict[str, float] = {}
     for name, ids in strata.items():
-        order = sorted(set(ids))
-        rng = random.Random(content_id("draw", rng_seed, name, order))  # noqa: S311 - a sample, not a secret
-        rng.shuffle(order)
-        offset = rng.random()
-        placed |= {
-            # rounded down, so that it stays below 1
-            candidate_id: math.floor((rank + offset) / len(order) * 1e6) / 1e6
-            for rank, candidate_id in enumerate(order)
-        }
+        order = sorted(ids, key=lambda id_: content_id("draw", rng_seed, name, id_))
+        offset = int(content_id("offset", rng_seed, name, sorted(ids)), 16)
+        for rank, candidate_id in enumerate(order):
+            # In whole numbers, rounded down to six decimals: exact, and below 1.
+            millionths = (rank * _OFFSETS + offset) * 10**6 // (len(order) * _OFFSETS)
+            placed[candidate_id] = millionths / 10**6
     return placed
 
 
@@ -81,39 +91,90 @@ def wilson_interval(
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
-    """Acceptance rate (accepted or fixed ÷ judged; None if none judged) with its interval."""
+class Counts:
+    """What is known of a run, a stratum or a project. Verdicts are those on the random sample.
 
-    rate: float | None
-    low: float
-    high: float
-    n_judged: int
-    n_accepted: int
-    n_fixed: int
-    n_rejected: int
+    `n_skipped` of the sample were looked at and left undecided, so they are waiting like those that
+    nobody has seen. `n_outside` counts verdicts on other survivors, which prove nothing about the
+    whole: people look at the lowest scores as well.
+    """
 
-    def passes(self, target: float) -> bool:
-        """Tell whether the lower bound of the interval reaches the target."""
-        return self.n_judged > 0 and self.low >= target
+    n_survivors: int = 0
+    n_sampled: int = 0
+    n_accepted: int = 0
+    n_fixed: int = 0
+    n_rejected: int = 0
+    n_skipped: int = 0
+    n_outside: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, n) + getattr(other, n) for n in Counts.__slots__))
+
+    @property
+    def n_judged(self) -> int:
+        """Count the sampled ones with a verdict."""
+        return self.n_accepted + self.n_fixed + self.n_rejected
+
+    @property
+    def n_waiting(self) -> int:
+        """Count the sampled ones without a verdict."""
+        return self.n_sampled - self.n_judged
+
+    @property
+    def n_good(self) -> int:
+        """Count the accepted ones, as they were or corrected."""
+        return self.n_accepted + self.n_fixed
+
+    @property
+    def rate(self) -> float | None:
+        """Return the acceptance rate, accepted or fixed ÷ judged; None where none is judged."""
+        return self.n_good / self.n_judged if self.n_judged else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % Wilson interval of the rate."""
+        return wilson_interval(self.n_good, self.n_judged)
 
 
-def acceptance(verdicts: Iterable[Verdict], confidence: float = 0.95) -> Acceptance:
-    """Count verdicts; of several on one candidate only the latest counts."""
-    latest: dict[str, Verdict] = {}
-    for verdict in verdicts:
-        known = latest.get(verdict.candidate_id)
-        if known is None or verdict.decided_at >= known.decided_at:
-            latest[verdict.candidate_id] = verdict
-    statuses = [verdict.status for verdict in latest.values()]
-    n_accepted, n_fixed = statuses.count("ACCEPTED"), statuses.count("FIXED")
-    n_judged = len(statuses)
-    low, high = wilson_interval(n_accepted + n_fixed, n_judged, confidence)
-    return Acceptance(
-        rate=(n_accepted + n_fixed) / n_judged if n_judged else None,
-        low=low,
-        high=high,
-        n_judged=n_judged,
-        n_accepted=n_accepted,
-        n_fixed=n_fixed,
-        n_rejected=statuses.count("REJECTED"),
-    )
+def judgement(
+    n_accepted: int, n_judged: int, n_waiting: int, target: float, confidence: float = 0.95
+) -> GateState:
+    """Say how a sample stands to the target: open, passed, held or needs_review.
+
+    It is open while verdicts are missing, however clear they look so far: who looks at every new
+    verdict and stops at a good moment is wrong far more often than the interval says (Armitage,
+    McPherson and Rowe, J. R. Stat. Soc. A 132 (1969) 235). Enlarging the sample is a second look, at
+    a price that stays small for one or two.
+    """
+    if n_waiting:
+        return "open"
+    low, high = wilson_interval(n_accepted, n_judged, confidence)
+    if n_judged and low >= target:
+        return "passed"
+    return "held" if high < target else "needs_review"
+
+
+def n_more(
+    n_accepted: int, n_judged: int, target: float, n_left: int, confidence: float = 0.95
+) -> int | None:
+    """Return how many further verdicts decide, if they go on at the observed rate.
+
+    Of k further ones, as many are taken to be accepted as the rate says, rounded to the side that
+    decides later. Returns the least k, 0 where it is decided already, and None where no k up to
+    `n_left` decides, as at a rate that equals the target.
+    """
+    if n_judged == 0 or judgement(n_accepted, n_judged, 0, target, confidence) != "needs_review":
+        return None if n_judged == 0 else 0
+    rate = n_accepted / n_judged
+    if rate == target:
+        return None
+    round_off = math.floor if rate > target else math.ceil
+    # Rounding only delays, so that nothing below the bound for a fractional count can decide.
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    bound = z * z * target * (1 - target) / (rate - target) ** 2
+    for more in range(max(1, math.floor(bound) - n_judged), n_left + 1):
+        # The rate in whole numbers: 0.3 of 10 is not to become 2 or 4 by a rounding error.
+        n_then = n_accepted + round_off(Fraction(n_accepted * more, n_judged))
+        if judgement(n_then, n_judged + more, 0, target, confidence) != "needs_review":
+            return more
+    return None

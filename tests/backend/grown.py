@@ -87,12 +87,17 @@ class RememberingLabelStudio:
         self.task(task)["data"] = dict(data)
 
     def description(self, project: int) -> str:
+        if self.is_away:
+            raise LabelStudioError("Label Studio cannot be reached.", retryable=True)
         return self.notice
 
     def set_description(self, project: int, text: str) -> None:
         self.notice = text
 
     def set_tabs(self, project: int, tabs: Any) -> list[int]:
+        return []
+
+    def skipped_tasks(self, project: int) -> list[dict[str, Any]]:
         return []
 
     def judge(self, task: int, choice: str) -> None:

@@ -14,12 +14,22 @@ from seedbed_backend.store import StoredCandidate
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """A project as an insight sees it; candidates of trials are not among them."""
+    """A project as an insight sees it; candidates of trials are not among them.
+
+    `review_fraction` is the share that people judge, where that is not the recipe's.
+    """
 
     recipe: Recipe
     sources: Sequence[SourceTask]
     candidates: Sequence[StoredCandidate]
     encoder: Encoder
+    review_fraction: float | None = None
+
+    @property
+    def sampled_fraction(self) -> float:
+        """Return the share of survivors that people judge now."""
+        changed = self.review_fraction
+        return self.recipe.review_fraction if changed is None else changed
 
     @property
     def survivors(self) -> list[StoredCandidate]:

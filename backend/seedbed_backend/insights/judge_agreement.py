@@ -24,7 +24,7 @@ LOW_KAPPA = 0.4
 def find(data: ReportData) -> Finding | None:
     """Report AUROC, agreement rate and Cohen's kappa with 95 % intervals, on the review sample."""
     judged = [c for c in data.candidates if c.verdict is not None and judging.NAME in c.scores]
-    sample = calibrate.in_sample(judged, data.recipe)
+    sample = calibrate.in_sample(judged, data.sampled_fraction)
     if not sample:
         return None
     title = "Judge and people"

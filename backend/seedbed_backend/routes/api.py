@@ -40,10 +40,10 @@ def list_projects() -> Response:
 
 @blueprint.post("/projects")
 def save_project() -> Response:
-    """Create or repair a project: {"name", "recipe"}."""
+    """Create or repair a project: {"name", "recipe", "force": false}."""
     body = json_body()
-    name = _text(body, "name")
-    project = projects.save(get_services(), name, parse(body.get("recipe"), "The recipe"))
+    name, recipe = _text(body, "name"), parse(body.get("recipe"), "The recipe")
+    project = projects.save(get_services(), name, recipe, force=body.get("force") is True)
     return jsonify(report.project_summary(get_services().store, project))
 
 

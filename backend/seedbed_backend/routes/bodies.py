@@ -1,4 +1,4 @@
-"""What requests carry: JSON objects, read alike by all routes."""
+"""What requests carry: JSON objects, numbers, runs; read alike by all routes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import request
 
-from seedbed.errors import UserError
+from seedbed.errors import NotFoundError, UserError
+from seedbed_backend.store import Project, Run, Store
 
 
 def json_body() -> dict[str, Any]:
@@ -24,3 +25,17 @@ def whole_number(name: str, value: Any, most: int, hint: str = "") -> int:
             f"{name} must be a whole number from 1 to {most}, not {value!r}.", hint=hint
         )
     return value
+
+
+def chosen_run(store: Store, project: Project, given: Any) -> Run:
+    """Return the project's run whose id begins as given.
+
+    Raises NotFoundError where there is none, UserError where there are several.
+    """
+    runs = [run for run in store.runs(project.id) if run.id.startswith(str(given))]
+    if not runs:
+        known = ", ".join(run.id[:8] for run in store.runs(project.id)[:10]) or "none"
+        raise NotFoundError(f"{project.name} has no run {given!r}.", hint=f"Known: {known}.")
+    if len(runs) > 1:
+        raise UserError(f"Several runs of {project.name} begin with {given!r}.")
+    return runs[0]

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from seedbed.errors import NotFoundError, UserError
+from seedbed.errors import UserError
 from seedbed_backend import analyses, calibrate, datasheet, explain, findings, report, rescreen
 from seedbed_backend.app import get_services
-from seedbed_backend.routes.bodies import json_body
+from seedbed_backend.routes.bodies import chosen_run, json_body
 from seedbed_backend.services import Services
 from seedbed_backend.store import Analysis, Project, Run
 
@@ -140,12 +140,4 @@ def _stamp(services: Services, project: Project, run: Run | None) -> list[Any]:
 
 def _run(services: Services, project: Project, given: Any) -> Run | None:
     """Return the project's run whose id begins as given; None where nothing is given."""
-    if given is None or given == "":
-        return None
-    runs = [run for run in services.store.runs(project.id) if run.id.startswith(str(given))]
-    if not runs:
-        known = ", ".join(run.id[:8] for run in services.store.runs(project.id)[:10]) or "none"
-        raise NotFoundError(f"{project.name} has no run {given!r}.", hint=f"Known: {known}.")
-    if len(runs) > 1:
-        raise UserError(f"Several runs of {project.name} begin with {given!r}.")
-    return runs[0]
+    return chosen_run(services.store, project, given) if given else None

@@ -23,10 +23,12 @@ from sqlalchemy import (
 from seedbed.errors import NotFoundError
 from seedbed.records import Candidate, Completion, Decision
 from seedbed_backend.store.database import N_IDS_PER_QUERY, Database, insert_new, not_found
+from seedbed_backend.store.events import append
 from seedbed_backend.store.projects import source_from
 from seedbed_backend.store.records import (
     CandidateState,
     Effort,
+    Event,
     Funnel,
     FunnelRow,
     StateChange,
@@ -223,13 +225,16 @@ class CandidateStore(Database):
         """
         return self._update_each(_SET_STATE, _state_rows(changes))
 
-    def set_draws(self, draws: Mapping[str, tuple[float, str]]) -> int:
-        """Give candidates their (draw, stratum) and count them; a draw once given stays."""
+    def set_draws(self, draws: Mapping[str, tuple[float, str]], event: Event | None = None) -> int:
+        """Give candidates their (draw, stratum) and count them; a draw once given stays.
+
+        `event` tells of it in the audit trail.
+        """
         rows = [
             {"of_id": candidate_id, "new_draw": float(draw), "new_stratum": stratum}
             for candidate_id, (draw, stratum) in draws.items()
         ]
-        return self._update_each(_SET_DRAW, rows)
+        return self._update_each(_SET_DRAW, rows, event)
 
     def set_review_tasks(self, tasks: Mapping[str, int]) -> int:
         """Note the Label Studio task of each candidate id; count those that were not so yet."""
@@ -306,12 +311,16 @@ class CandidateStore(Database):
                 said[row[decisions_table.c.candidate_id]].append(_decision_from(row))
         return [_candidate_from(row, said[row[completions_table.c.id]]) for row in rows]
 
-    def _update_each(self, statement: Update, rows: Sequence[Mapping[str, Any]]) -> int:
+    def _update_each(
+        self, statement: Update, rows: Sequence[Mapping[str, Any]], event: Event | None = None
+    ) -> int:
         """Run one update per row, in the order of ids, so that two writers cannot deadlock."""
         if not rows:
             return 0
         ordered = sorted(rows, key=lambda row: str(row["of_id"]))
         with self._write() as connection:
+            if event is not None:
+                append(connection, event)
             return connection.execute(statement, ordered).rowcount
 
 
