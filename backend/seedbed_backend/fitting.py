@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from seedbed.errors import ModelError, ServiceError, SourceError
 from seedbed.recipe import Recipe
+from seedbed.records import Message, Prompt
 from seedbed_backend import generation
 from seedbed_backend.engine.base import ModelInfo
+from seedbed_backend.feedback import Feedback
 from seedbed_backend.services import Services
 from seedbed_backend.store import Store
 
@@ -22,7 +24,12 @@ _tokenizer_lock = threading.Lock()  # an engine is not thread-safe, and the web 
 
 
 def measure(
-    services: Services, project_id: str, run_id: str, recipe: Recipe, source_ids: Sequence[str]
+    services: Services,
+    project_id: str,
+    run_id: str,
+    recipe: Recipe,
+    source_ids: Sequence[str],
+    feedback: Feedback | None = None,
 ) -> dict[str, int]:
     """Return by how many tokens each source's prompt and completion exceed the context; 0 fits.
 
@@ -35,7 +42,7 @@ def measure(
         for start in range(0, len(source_ids), N_SOURCES_AT_ONCE):
             items = [(id_, 0, 1) for id_ in source_ids[start : start + N_SOURCES_AT_ONCE]]
             requests = generation.build_requests(
-                services.store, project_id, run_id, recipe, items, None
+                services.store, project_id, run_id, recipe, items, None, feedback
             )
             try:
                 for request in requests:
@@ -43,7 +50,7 @@ def measure(
             except (ModelError, ServiceError) as exc:
                 _logger.info("what fits the model is not checked here: %s", exc)
                 return dict.fromkeys(source_ids, 0)
-    if excess and all(excess.values()):
+    if excess and all(excess.values()) and not feedback:
         raise SourceError(
             f"None of the {len(excess)} sources fits the model's context: even the shortest is "
             f"{min(excess.values())} tokens too long with its answer.",
@@ -60,6 +67,26 @@ def current_model(services: Services) -> ModelInfo | None:
     except (ModelError, ServiceError, OSError) as exc:
         _logger.info("the model cannot be seen from here: %s", exc)
         return None
+
+
+def count_texts(services: Services, texts: Sequence[str]) -> tuple[ModelInfo, list[int]] | None:
+    """Count the tokens of texts as they are in a prompt, what the chat template adds left out.
+
+    None where this process cannot open the model, or no server that has it answers.
+    """
+    try:
+        with _tokenizer_lock:
+            tokenizer = services.tokenizer
+            frame = tokenizer.count_tokens(_saying(""))
+            counts = [max(0, tokenizer.count_tokens(_saying(text)) - frame) for text in texts]
+            return tokenizer.model, counts
+    except (ModelError, ServiceError, OSError) as exc:
+        _logger.info("tokens cannot be counted here: %s", exc)
+        return None
+
+
+def _saying(text: str) -> Prompt:
+    return Prompt("", (Message("user", text),), {})
 
 
 def problems(store: Store, project_id: str, sources: dict[str, int]) -> list[str]:

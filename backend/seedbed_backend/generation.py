@@ -14,6 +14,7 @@ from typing import TypeAlias
 from seedbed.recipe import Recipe
 from seedbed.records import Completion, Prompt, SourceTask, content_id
 from seedbed_backend.engine.base import Engine, GenerationRequest, ModelInfo, SamplingParams
+from seedbed_backend.feedback import Feedback
 from seedbed_backend.store import Effort, Store
 
 GROUP_SIZE = 16
@@ -37,12 +38,14 @@ def build_requests(
     recipe: Recipe,
     items: Sequence[Item],
     model: ModelInfo | None,
+    feedback: Feedback | None = None,
 ) -> list[GenerationRequest]:
     """Render the items' prompts and name the completions wanted; read only the sources needed.
 
     Completion ids and seeds depend on the run, the source, the index, the prompt and the model
     alone, so that the same job asks for the same completions again. Without a model nothing is
-    wanted yet: such requests tell what fits.
+    wanted yet: such requests tell what fits. `feedback` is the run's; what an earlier verdict taught
+    is part of every prompt.
     """
     n_peers = recipe.spec.n_peers if recipe.n_peers is None else recipe.n_peers
     peers = Peers(store.source_groups(project_id) if n_peers else {}, n_peers)
@@ -53,7 +56,8 @@ def build_requests(
     requests = []
     for item in items:
         source_id, first_index, n = item
-        prompt = _prompt(recipe, sources[source_id], [sources[peer] for peer in chosen[item]])
+        beside = [sources[peer] for peer in chosen[item]]
+        prompt = _prompt(recipe, sources[source_id], beside, feedback or Feedback())
         indices = range(first_index, first_index + n) if model else ()
         sha256 = model.sha256 if model else ""
         wanted = tuple(
@@ -176,7 +180,9 @@ def _too_long(engine: Engine, request: GenerationRequest, excess: int) -> Iterat
         yield request.completion(wanted, text, "prompt_too_long")
 
 
-def _prompt(recipe: Recipe, source: SourceTask, peers: Sequence[SourceTask]) -> Prompt:
+def _prompt(
+    recipe: Recipe, source: SourceTask, peers: Sequence[SourceTask], feedback: Feedback
+) -> Prompt:
     return recipe.spec.prompt(
         source,
         system=recipe.prompt.system,
@@ -185,6 +191,7 @@ def _prompt(recipe: Recipe, source: SourceTask, peers: Sequence[SourceTask]) -> 
         labels=recipe.labels,
         glossary=recipe.glossary,
         style_guide=recipe.style_rules,
+        **feedback.for_source(source.id),
     )
 
 

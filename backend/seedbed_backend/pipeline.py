@@ -25,6 +25,7 @@ from seedbed_backend import (
     screening,
     trials,
 )
+from seedbed_backend.feedback import Feedback
 from seedbed_backend.filters import configure
 from seedbed_backend.parsing import parse as parse_completion
 from seedbed_backend.services import Services
@@ -40,7 +41,13 @@ def generate(services: Services, batch_id: str) -> None:
         recipe = parse(store.recipe(run.recipe_hash))
         store.update_run(run.id, model_name=engine.model.name, model_sha256=engine.model.sha256)
         requests = generation.build_requests(
-            store, run.project_id, run.id, recipe, batch.items, engine.model
+            store,
+            run.project_id,
+            run.id,
+            recipe,
+            batch.items,
+            engine.model,
+            Feedback.of(run.feedback),
         )
         schemas = {request.prompt.hash: request.prompt.schema for request in requests}
         existing = store.has_completions(w[0] for request in requests for w in request.wanted)

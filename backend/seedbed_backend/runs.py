@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from seedbed.errors import SourceError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask, content_id
-from seedbed_backend import balance, fitting, judging, outlook, planner, queues
+from seedbed_backend import balance, feedback, fitting, judging, outlook, planner, queues
+from seedbed_backend.feedback import Feedback
 from seedbed_backend.services import Services
 from seedbed_backend.store import Batch, BatchState, Project, Run, RunKind
 
@@ -34,12 +35,12 @@ def start(services: Services, project: Project, target: int) -> Run:
     a judge and none is set.
     """
     recipe, run_id = parse(project.recipe), new_id(services, project, project.recipe_hash)
-    sources = examine(services, project, recipe, run_id)
+    sources, shown = prepare(services, project, recipe, run_id)
     warm_up = _warm_up(services, project)
     if warm_up and services.store.adopt_run(warm_up.id, target, planner.budget(target), sources):
         resume_run(services, warm_up.id)
         return services.store.run(warm_up.id)
-    return create(services, _run(run_id, project, target), sources)
+    return create(services, _run(run_id, project, target, shown), sources)
 
 
 def start_warm_up(services: Services, project: Project, target: int) -> Run:
@@ -50,17 +51,21 @@ def start_warm_up(services: Services, project: Project, target: int) -> Run:
     if warm_up := _warm_up(services, project):
         return warm_up
     recipe, run_id = parse(project.recipe), new_id(services, project, project.recipe_hash)
-    sources = examine(services, project, recipe, run_id)
-    return create(services, _run(run_id, project, target, kind="warm_up"), sources)
+    sources, shown = prepare(services, project, recipe, run_id)
+    return create(services, _run(run_id, project, target, shown, kind="warm_up"), sources)
 
 
 def start_for_source(services: Services, project: Project, source: SourceTask) -> Run:
     """Grow one opened source task ahead of everything else; asking twice starts one run only."""
-    judging.require_judge(services.settings, parse(project.recipe))
+    recipe = parse(project.recipe)
+    judging.require_judge(services.settings, recipe)
     run_id = content_id("run", project.id, project.recipe_hash, "for", source.id)
     if any(run.id == run_id for run in services.store.runs(project.id)):
         return services.store.run(run_id)
-    return create(services, _run(run_id, project, 1), {source.id: 0}, is_urgent=True)
+    shown = feedback.choose(services.store, project.id, recipe)
+    if shown:  # else nothing is measured while a person waits
+        shown, _ = _fitted(services, project, recipe, run_id, [source.id], shown)
+    return create(services, _run(run_id, project, 1, shown), {source.id: 0}, is_urgent=True)
 
 
 def new_id(services: Services, project: Project, recipe_hash: str) -> str:
@@ -68,8 +73,12 @@ def new_id(services: Services, project: Project, recipe_hash: str) -> str:
     return content_id("run", project.id, recipe_hash, len(services.store.runs(project.id)))
 
 
-def examine(services: Services, project: Project, recipe: Recipe, run_id: str) -> dict[str, int]:
-    """Return by how many tokens each of the project's sources is too long; 0 fits.
+def prepare(
+    services: Services, project: Project, recipe: Recipe, run_id: str
+) -> tuple[dict[str, int], Feedback]:
+    """Return by how many tokens each of the project's sources is too long, and what prompts show.
+
+    0 fits. What was learned from verdicts takes no room from a source that fits without it.
 
     Raises SourceError when there is no source, or none that fits; ModelError when the recipe wants
     a judge and none is set.
@@ -81,7 +90,23 @@ def examine(services: Services, project: Project, recipe: Recipe, run_id: str) -
             f"Project {project.name!r} has no sources to grow from.",
             hint="Import some first: seedbed import.",
         )
-    return fitting.measure(services, project.id, run_id, recipe, source_ids)
+    chosen = feedback.choose(services.store, project.id, recipe)
+    shown, excess = _fitted(services, project, recipe, run_id, source_ids, chosen)
+    return dict(excess), shown
+
+
+def _fitted(
+    services: Services,
+    project: Project,
+    recipe: Recipe,
+    run_id: str,
+    source_ids: Sequence[str],
+    chosen: Feedback,
+) -> tuple[Feedback, Mapping[str, int]]:
+    def excess_of(part: Feedback) -> Mapping[str, int]:
+        return fitting.measure(services, project.id, run_id, recipe, source_ids, part)
+
+    return feedback.fitted(chosen, excess_of)
 
 
 def create(
@@ -185,7 +210,7 @@ def resume_run(services: Services, run_id: str) -> None:
             services.queues.enqueue(queue, job, batch.id)
 
 
-def _run(run_id: str, project: Project, target: int, kind: RunKind = "run") -> Run:
+def _run(run_id: str, project: Project, target: int, shown: Feedback, kind: RunKind = "run") -> Run:
     return Run(
         id=run_id,
         project_id=project.id,
@@ -193,6 +218,7 @@ def _run(run_id: str, project: Project, target: int, kind: RunKind = "run") -> R
         target=target,
         budget=planner.budget(target),
         kind=kind,
+        feedback=shown.to_dict() if shown.n_all else None,
     )
 
 

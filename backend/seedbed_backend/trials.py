@@ -63,13 +63,15 @@ def start(
         (version.name, _recipe(project, version)) for version in (Version(OWN, {}, {}), *versions)
     ]
     fits = set(store.source_groups(project.id))
+    shown = []
     for _, recipe in recipes:
-        examined = runs.examine(services, project, recipe, "")
+        examined, part = runs.prepare(services, project, recipe, "")
+        shown.append(part.to_dict() if part else None)
         fits &= {source_id for source_id, excess in examined.items() if not excess}
     rng = random.Random(content_id("trial", project.id))  # noqa: S311 - reproducible
     chosen = rng.sample(sorted(fits), min(n_sources, len(fits)))
     started = []
-    for name, recipe in recipes:
+    for (name, recipe), learned in zip(recipes, shown, strict=True):
         store.save_recipe(recipe.hash, recipe.model_dump(mode="json"))
         n_attempts = len(chosen) * recipe.n_candidates
         run = Run(
@@ -80,6 +82,7 @@ def start(
             budget=n_attempts,
             kind="trial",
             outcome={"name": name},
+            feedback=learned,
         )
         started.append(runs.create(services, run, dict.fromkeys(chosen, 0)))
     return started

@@ -209,32 +209,56 @@ class Technique:
         labels: Sequence[str] = (),
         glossary: Sequence[str] = (),
         style_guide: Sequence[Mapping[str, Any]] = (),
+        few_shot: Sequence[tuple[SourceTask, Mapping[str, str]]] = (),
+        avoid: Sequence[tuple[str, Sequence[str]]] = (),
     ) -> Prompt:
         """Render the prompt for one source; `system` and `user` replace the built-in templates.
 
+        `few_shot` are (source, output fields) that a person has put right: they become earlier turns
+        of the chat, without peers. `avoid` are (text, reasons) of what reviewers rejected; they
+        stand at the end of the system message, so that prompts of one run begin alike.
+
         Raises RecipeError when a template names something that does not exist.
         """
-        own_label = source.fields.get(self.label_field, "")
-        values: dict[str, Any] = self._shown(source)
-        values |= {
-            "peers": [self._shown(peer) for peer in peers],
+        told = {
             "columns": [
                 {"name": c.name, "title": c.title, "type": c.type, "description": c.describe()}
                 for c in self.columns
             ],
-            "labels": [own_label] if own_label else list(labels),
+            "labels": list(labels),
             "glossary": list(glossary),
             "style_guide": [dict(r) for r in (style_guide or self.style_guide)],
         }
+        values = self._values(source, peers, told)
+        turns: list[Message] = []
+        for shown, output in few_shot:
+            turns += (
+                Message("user", render(user or self.user, self._values(shown, (), told))),
+                Message("assistant", self.answer(output, labels)),
+            )
         return Prompt(
             source_id=source.id,
             messages=(
-                Message("system", render(system or self.system, values)),
+                Message("system", render(system or self.system, values) + _warning(avoid)),
+                *turns,
                 Message("user", render(user or self.user, values)),
             ),
-            # A labelled source steers the answer to its own label.
-            schema=self.schema([own_label] if own_label else labels),
+            schema=self.schema(values["labels"]),
         )
+
+    def answer(self, output: Mapping[str, str], labels: Sequence[str] = ()) -> str:
+        """Return output fields as the JSON that a model is to answer with."""
+        typed_values = typed(self.columns, output) if self.columns else output
+        names = [f.name for f in self.outputs(labels)]
+        return json.dumps({n: typed_values.get(n) for n in names}, ensure_ascii=False)
+
+    def _values(
+        self, source: SourceTask, peers: Sequence[SourceTask], told: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what a template may name; a labelled source steers the answer to its own label."""
+        own_label = source.fields.get(self.label_field, "")
+        values = {**self._shown(source), "peers": [self._shown(peer) for peer in peers], **told}
+        return values | ({"labels": [own_label]} if own_label else {})
 
     def _shown(self, source: SourceTask) -> dict[str, str]:
         """Return what a template sees of a source: its fields, and as JSON if it is a record."""
@@ -243,6 +267,17 @@ class Technique:
             shown.setdefault("label", source.fields.get(self.label_field, ""))
             shown["record"] = json.dumps(typed(self.columns, source.fields), ensure_ascii=False)
         return shown
+
+
+def _warning(avoid: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Return the end of a system message that names what reviewers rejected; "" for nothing."""
+    if not avoid:
+        return ""
+    lines = []
+    for text, reasons in avoid:
+        why = f" ({', '.join(reasons)})" if reasons else ""
+        lines.append(f"- {' '.join(text.split())}{why}")
+    return "\n\nReviewers rejected these. Do not write the like:\n" + "\n".join(lines)
 
 
 @lru_cache(maxsize=256)

@@ -12,6 +12,7 @@ from seedbed.errors import ServiceError, UserError
 from seedbed.recipe import parse
 from seedbed_backend import (
     doctor,
+    feedback,
     fitting,
     outlook,
     projects,
@@ -84,12 +85,13 @@ def show_plan(project_id: str) -> Response:
     project, target = services.store.project(project_id), _target()
     collected = projects.collect_sources(services, project)
     recipe = parse(project.recipe)
-    sources = runs.examine(services, project, recipe, "")
+    sources, shown = runs.prepare(services, project, recipe, "")
     model = fitting.current_model(services)
     sha256 = model.sha256 if model else ""
     plan = outlook.plan(services.store, project.id, recipe, target, sources, sha256, _n_workers())
     too_long = fitting.problems(services.store, project.id, sources)
-    return jsonify({**plan, "source_problems": [*collected.problems, *too_long]})
+    found = {**plan, "feedback": feedback.summary(shown)}
+    return jsonify({**found, "source_problems": [*collected.problems, *too_long]})
 
 
 @blueprint.post("/projects/<project_id>/trials")
