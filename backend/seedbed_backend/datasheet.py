@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seedbed.recipe import Recipe, parse
-from seedbed_backend import judging, report
+from seedbed_backend import gate, judging, report
 from seedbed_backend.filters import configure
 from seedbed_backend.store import Project, Store
 
@@ -19,10 +19,10 @@ def datasheet(store: Store, project: Project) -> dict[str, Any]:
     """Describe a project for the card of a data set that was pulled from it.
 
     `recipes` are those under which its runs were generated or screened, as they were then. Nothing
-    in it lets a reader of the data set test guesses at a pseudonym (see `withheld`).
+    in it lets a reader of the data set test guesses at a pseudonym (see `withheld`), and nobody is
+    named. `acceptance` is that of the random review sample, over all runs.
     """
-    recipe = parse(project.recipe)
-    accepted = report.acceptance(store, project, recipe)
+    found = gate.brief(store, project)
     return {
         "name": project.name,
         "technique": project.technique,
@@ -31,8 +31,19 @@ def datasheet(store: Store, project: Project) -> dict[str, Any]:
         "judges": _judges(store, project),
         "funnel": report.funnel_dict(store.funnel(project_id=project.id)),
         "review_fraction": project.sampled_fraction,
-        "verdicts": accepted.pop("verdicts"),
-        "acceptance": accepted,
+        "acceptance": {**found["overall"], "target": found["target"]},
+        "gates": [_gate(run) for run in found["runs"]],
+    }
+
+
+def _gate(run: dict[str, Any]) -> dict[str, Any]:
+    decision = run["decision"]
+    return {
+        **{
+            key: run[key]
+            for key in ("run", "state", "n_sampled", "n_judged", "rate", "low", "high")
+        },
+        "reason": decision["reason"] if decision else "",
     }
 
 

@@ -36,8 +36,30 @@ PROJECT = {
         "dropped": [{"stage": "dedup", "reason": "near_duplicate", "n": 200}],
     },
     "review_fraction": 0.15,
-    "verdicts": {"ACCEPTED": 10, "FIXED": 3, "REJECTED": 2},
-    "acceptance": {"n_judged": 15, "rate": 13 / 15, "low": 0.621, "high": 0.963, "target": 0.8},
+    "acceptance": {
+        "n_sampled": 16,
+        "n_judged": 15,
+        "n_waiting": 1,
+        "n_accepted": 10,
+        "n_fixed": 3,
+        "n_rejected": 2,
+        "rate": 13 / 15,
+        "low": 0.621,
+        "high": 0.963,
+        "target": 0.8,
+    },
+    "gates": [
+        {
+            "run": "0123456789ab",
+            "state": "released",
+            "n_sampled": 16,
+            "n_judged": 15,
+            "rate": 13 / 15,
+            "low": 0.621,
+            "high": 0.963,
+            "reason": "good enough for a pilot",
+        }
+    ],
 }
 
 
@@ -161,7 +183,8 @@ class TestOfTheServer:
         assert f"| judge | large.gguf | {'cd' * 32} | 40 |" in body
         assert f"| generator | small.gguf | {SHA} | 1 |" in body
         assert "Acceptance rate 86.7%, 95 % Wilson interval 62.1% to 96.3%, of 15 judged" in body
-        assert "10 ACCEPTED, 3 FIXED, 2 REJECTED" in body
+        assert "10 accepted, 3 fixed, 2 rejected, 1 outstanding" in body
+        assert "- Gate of run 01234567: released (a manager: good enough for a pilot);" in body
         assert "| dedup | near duplicate | 200 |" in body
 
     def test_without_it_the_card_says_what_is_not_known(self, card):

@@ -215,11 +215,11 @@ def _filters(recipe: Mapping[str, Any] | None) -> tuple[tuple[str, str], list[Se
 
 def _review(project: Mapping[str, Any]) -> Section:
     funnel, accepted = project["funnel"], project["acceptance"]
-    counts = ", ".join(f"{n} {name}" for name, n in sorted(project["verdicts"].items()) if n)
     lines = [
         f"{funnel['n_attempts']} attempts, {funnel['n_survivors']} of which survived the filters; "
         f"people were shown a random {project['review_fraction']:.0%} of those.",
-        f"Verdicts of the whole project: {counts or 'none'}.",
+        f"Verdicts on that sample: {accepted['n_accepted']} accepted, {accepted['n_fixed']} fixed, "
+        f"{accepted['n_rejected']} rejected, {accepted['n_waiting']} outstanding.",
     ]
     if accepted["n_judged"]:
         lines.append(
@@ -227,8 +227,17 @@ def _review(project: Mapping[str, Any]) -> Section:
             f"{accepted['high']:.1%}, of {accepted['n_judged']} judged; target "
             f"{accepted['target']:.0%}."
         )
+    lines += [_gate(each) for each in project["gates"]]
     rows = [_dropped(row) for row in funnel["dropped"]]
     return Section(f"Project {project['name']}", lines, ("dropped by", "reason", "#attempts"), rows)
+
+
+def _gate(run: Mapping[str, Any]) -> str:
+    """Tell how the acceptance gate of one run stands, and on what."""
+    reason = f" (a manager: {run['reason']})" if run["reason"] else ""
+    judged = f"{run['n_judged']} of {run['n_sampled']} judged"
+    rate = f", {run['rate']:.1%} [{run['low']:.1%}, {run['high']:.1%}]" if run["n_judged"] else ""
+    return f"- Gate of run {run['run'][:8]}: {in_words(run['state'])}{reason}; {judged}{rate}."
 
 
 def _dropped(row: Mapping[str, Any]) -> Sequence[Cell]:
