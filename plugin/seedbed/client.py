@@ -1,25 +1,80 @@
-"""Approved examples out of Label Studio, for Python and for `seedbed pull`."""
+"""Examples out of Label Studio, for Python, `seedbed pull` and the web API.
+
+Everything is read from Label Studio alone; Seedbed's server need not run. Memory does not grow with
+the project: tasks are read a few hundred at a time (see `task_list`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import islice
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-from seedbed import labeling, registry
-from seedbed.columns import ValueProblem
+from seedbed import gate_notice, labeling, provenance, registry
 from seedbed.errors import UserError
-from seedbed.label_studio import LabelStudioServer
-from seedbed.recipe import technique_of
-from seedbed.records import Example, SourceTask, Verdict, content_id
-from seedbed.technique import SourceField, Technique
+from seedbed.examples import NameReviewer, Review, pseudonym, real_example, source_of_task
+from seedbed.label_studio import LabelStudioServer, ProjectInfo
+from seedbed.records import Example
+from seedbed.technique import Technique
 
-POLICIES = ("reviewed",)
-"""Whose word `pull` asks for: `reviewed` hands out only what a person accepted or fixed."""
+POLICIES: Mapping[str, str] = {
+    "reviewed": "what a person accepted or fixed",
+    "gated": "that, and what nobody has judged of runs whose acceptance gate is passed or released",
+}
+"""Whose word `pull` asks for."""
+
+REASONS: Mapping[str, str] = {
+    "rejected": "rejected",
+    "skipped": "skipped",
+    "not_judged": "not judged",
+    "not_released": "not judged, of runs whose gate is not passed",
+    "withdrawn": "withdrawn by a later screening",
+    "earlier": "decided earlier",
+    "accepted": "accepted as they were",
+    "unchanged": "with no other text to train on",
+    "others": "others",
+}
+"""Why a task gives no row. `others` are no candidates, or the same candidate once more."""
+
+Reviewers = Literal["pseudonyms", "ids"]
+
+OVERLAP = timedelta(minutes=1)
+"""How far Label Studio's time of a task may lie before that of its newest annotation."""
+
+_CHUNK = 100  # tasks of older versions whose predictions are asked for together
+
+
+@dataclass
+class Pull(Iterator[Example]):
+    """A stream of examples.
+
+    `n` counts them and `left_out` the tasks that gave none, by `REASONS`, as far as it was read.
+    """
+
+    _examples: Iterator[Example]
+    left_out: Counter[str] = field(default_factory=Counter)
+    n: int = 0
+
+    def __next__(self) -> Example:
+        example = next(self._examples)
+        self.n += 1
+        return example
+
+    def why_left_out(self) -> str:
+        """Say in one line how many tasks gave no row, and why; "" where all did."""
+        return ", ".join(f"{n} {REASONS[name]}" for name in REASONS if (n := self.left_out[name]))
 
 
 class Client:
-    """Reads a team's projects; writes nothing. `project` is always Label Studio's project id."""
+    """Reads a team's projects; writes nothing. `project` is always Label Studio's project id.
+
+    Every method raises NotFoundError for a project that is not there, UserError for one of another
+    kind or a wrong key, LabelStudioError where Label Studio does not answer, also in the middle.
+    """
 
     def __init__(self, url: str, api_key: str) -> None:
         self._server = LabelStudioServer(url, api_key)
@@ -39,16 +94,48 @@ class Client:
         """Close the connections."""
         self._server.close()
 
-    def pull(self, project: int, policy: str = "reviewed") -> Iterator[Example]:
-        """Stream the approved synthetic examples of a review project, each candidate once.
+    def pull(
+        self,
+        project: int,
+        policy: str = "reviewed",
+        since: datetime | None = None,
+        reviewers: Reviewers = "pseudonyms",
+    ) -> Pull:
+        """Stream the examples of a review project, each candidate once.
 
-        Raises UserError for an unknown policy, LabelStudioError when Label Studio does not answer.
+        `reviewed`: what a person accepted or fixed; of several verdicts the newest stands. `gated`:
+        also what nobody has judged of runs whose gate is passed or released, as the project's
+        description in Label Studio says; never what was rejected, skipped (a skip leaves it
+        undecided) or withdrawn. Canaries are never handed out.
+
+        `since` (with a time zone) leaves out verdicts that were given before; take the newest
+        `decided_at` of an earlier pull. It cannot see what is no more: an example that was rejected
+        later, or whose annotation was deleted, does not come again, but nothing says so. What
+        nobody has judged comes in full each time, because a gate may pass long after its tasks were
+        made. Before a training run, pull without it.
+
+        `reviewers` is what rows say of who decided: pseudonyms, which are the same in every pull,
+        or Label Studio's user ids.
         """
-        if policy not in POLICIES:
-            raise UserError(
-                f"No policy is named {policy!r}.", hint=f"Known: {', '.join(POLICIES)}."
-            )
-        return self._pull(project)
+        _check("policy", policy, POLICIES)
+        _check_moment(since)
+        name = _naming(project, reviewers)
+        info = self._review_project(project)
+        gates = gate_notice.parse(info.description) if policy == "gated" else None
+        return self._stream(lambda left_out: self._pull(project, gates, since, name, left_out))
+
+    def preferences(
+        self, project: int, since: datetime | None = None, reviewers: Reviewers = "pseudonyms"
+    ) -> Pull:
+        """Stream what people fixed as preference pairs: their text chosen, the model's rejected.
+
+        The examples are of the technique `dpo`, whatever the project's is. What was fixed in a part
+        that is no completion (a marked passage, a label's text) gives no pair.
+        """
+        _check_moment(since)
+        name = _naming(project, reviewers)
+        self._review_project(project)
+        return self._stream(lambda left_out: self._preferences(project, since, name, left_out))
 
     def real(self, project: int, technique: str | Technique) -> Iterator[Example]:
         """Stream the real examples of a source project, each content once.
@@ -59,16 +146,152 @@ class Client:
         has filled in the outputs beside it. Others (a bare document, an instruction without
         replies) are not examples and are left out.
         """
-        spec = registry.technique(technique) if isinstance(technique, str) else technique
+        spec = _spec(technique)
+        self._source_project(project)
         return self._real(project, spec)
 
-    def _pull(self, project: int) -> Iterator[Example]:
+    def chunks(self, project: int, technique: str | Technique = "qa") -> Iterator[dict[str, Any]]:
+        """Stream the passages of a source project as rows for a retrieval index, each once.
+
+        See `export.rag_chunk` for their keys. Raises UserError for a technique without passages.
+        """
+        spec = _spec(technique)
+        if spec.group_field in ("", spec.label_field):
+            raise UserError(
+                f"The technique {spec.name} grows from no passages of documents.",
+                hint="Chunks are for projects that documents were imported into, such as qa.",
+            )
+        self._source_project(project)
+        return self._chunks(project, spec)
+
+    def _stream(self, begin: Callable[[Counter[str]], Iterator[Example]]) -> Pull:
+        left_out: Counter[str] = Counter()
+        return Pull(begin(left_out), left_out)
+
+    def _review_project(self, project: int) -> ProjectInfo:
+        info = self._server.project(project)
+        if not labeling.asks_for_verdict(info.label_config):
+            raise UserError(
+                f"Project {project} ({info.title}) is no review project: nobody gives verdicts there.",
+                hint="Give the number of the review project; it is in its address.",
+            )
+        return info
+
+    def _source_project(self, project: int) -> None:
+        info = self._server.project(project)
+        if labeling.asks_for_verdict(info.label_config):
+            raise UserError(
+                f"Project {project} ({info.title}) is a review project; its examples are synthetic.",
+                hint="Give the number of the source project; it is in its address.",
+            )
+
+    def _pull(
+        self,
+        project: int,
+        gates: Mapping[str, str] | None,
+        since: datetime | None,
+        name: NameReviewer,
+        left_out: Counter[str],
+    ) -> Iterator[Example]:
         seen: set[str] = set()
-        for task in self._server.annotated_tasks(project):
-            example = approved_example(task)
-            if example and example.id not in seen:
-                seen.add(example.id)
+        released = [run for run, gate in (gates or {}).items() if gate in gate_notice.RELEASED]
+        # Who pulls by the gate has to know of every verdict, so as not to hand out the candidate.
+        changed_since = since if gates is None else None
+        for review in self._reviews(project, changed_since, seen, left_out):
+            example = None
+            if review.outcome == "approved":
+                if _is_earlier(review, since):
+                    left_out["earlier"] += 1
+                    continue
+                example = review.approved(name)
+            elif review.outcome == "not_judged" and review.run in released:
+                example = self._unjudged(review, left_out)
+            else:
+                left_out[review.outcome] += 1
+            if example:
+                yield _with_gate(example, gates)
+        n_offered = 0
+        if released:
+            for task in self._completed(project, self._server.unjudged_tasks(project, released)):
+                n_offered += 1
+                review_ = self._next(task, seen, left_out)
+                example = self._unjudged(review_, left_out) if review_ else None
+                if example:
+                    yield _with_gate(example, gates)
+        self._count_others(project, gates, since, n_offered, left_out)
+
+    def _unjudged(self, review: Review, left_out: Counter[str]) -> Example | None:
+        example = None if review.is_withdrawn else review.unjudged()
+        if example is None:
+            left_out["withdrawn" if review.is_withdrawn else "others"] += 1
+        return example
+
+    def _count_others(
+        self,
+        project: int,
+        gates: Mapping[str, str] | None,
+        since: datetime | None,
+        n_offered: int,
+        left_out: Counter[str],
+    ) -> None:
+        """Count what was not listed at all; with `since` nobody asks for what was never decided."""
+        if since is not None and gates is None:
+            return
+        n = self._server.count_tasks(project, is_annotated=False, is_skipped=False)
+        left_out["not_judged" if gates is None else "not_released"] += max(0, n - n_offered)
+        left_out["skipped"] += self._server.count_tasks(
+            project, is_annotated=False, is_skipped=True
+        )
+
+    def _preferences(
+        self,
+        project: int,
+        since: datetime | None,
+        name: NameReviewer,
+        left_out: Counter[str],
+    ) -> Iterator[Example]:
+        for review in self._reviews(project, since, set(), left_out):
+            verdict = review.verdict
+            if review.outcome != "approved" or verdict is None:
+                left_out[review.outcome] += 1
+            elif _is_earlier(review, since):
+                left_out["earlier"] += 1
+            elif verdict.status != "FIXED":
+                left_out["accepted"] += 1
+            elif example := review.correction(name):
                 yield example
+            else:
+                left_out["unchanged"] += 1
+
+    def _reviews(
+        self, project: int, since: datetime | None, seen: set[str], left_out: Counter[str]
+    ) -> Iterator[Review]:
+        """Yield the candidates that somebody annotated, each once; they become `seen`."""
+        moment = since - OVERLAP if since else None
+        for task in self._completed(project, self._server.judged_tasks(project, moment)):
+            if review := self._next(task, seen, left_out):
+                yield review
+
+    def _next(
+        self, task: Mapping[str, Any], seen: set[str], left_out: Counter[str]
+    ) -> Review | None:
+        """Read a task, unless it is no candidate, or one that was met before."""
+        review = Review.of(task)
+        if review is None or not review.is_candidate or review.cid in seen:
+            left_out["others"] += 1
+            return None
+        seen.add(review.cid)
+        return review
+
+    def _completed(self, project: int, tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Add their predictions to tasks of older versions, whose data do not say what was shown."""
+        waiting = iter(tasks)
+        while chunk := list(islice(waiting, _CHUNK)):
+            older = [int(task["id"]) for task in chunk if "shown" not in (task.get("data") or {})]
+            predictions = self._server.predictions_of(project, older) if older else {}
+            for task in chunk:
+                found = predictions.get(int(task["id"]))
+                yield {**task, "predictions": found} if found else task
 
     def _real(self, project: int, technique: Technique) -> Iterator[Example]:
         seen: set[str] = set()
@@ -86,136 +309,60 @@ class Client:
                 seen.add(example.id)
                 yield example
 
+    def _chunks(self, project: int, technique: Technique) -> Iterator[dict[str, Any]]:
+        from seedbed.export import rag_chunk
 
-def approved_example(task: Mapping[str, Any]) -> Example | None:
-    """Return what people made of a review task, or None unless its latest verdict is for it.
-
-    `task` is Label Studio's, with annotations in full. A task of something else gives None.
-    """
-    data: Mapping[str, Any] = task.get("data") or {}
-    name = str(data.get("technique", ""))
-    if name not in registry.techniques():
-        return None
-    record = data.get("record") if isinstance(data.get("record"), Mapping) else {}
-    technique = technique_of(name, record or {})
-    verdict = _latest_verdict(task, technique)
-    if verdict is None or verdict.status == "REJECTED":
-        return None
-    return Example(
-        id=verdict.candidate_id,
-        technique=name,
-        origin="synthetic",
-        source=_source_fields(data, technique),
-        output={f.name: verdict.fields.get(f.name, "") for f in _present(technique, verdict)},
-        label=_label(data, verdict.fields, technique),
-        provenance={**_provenance(data), **_review(task, verdict)},
-        record=technique.record,
-    )
+        seen: set[str] = set()
+        for task in self._server.tasks(project):
+            source = source_of_task(task, technique)
+            if source and source.id not in seen:
+                seen.add(source.id)
+                yield rag_chunk(source.fields, source.provenance, technique)
 
 
-def real_example(task: Mapping[str, Any], technique: Technique) -> Example | None:
-    """Return a source task as a real example, or None where it is none.
-
-    The outputs are those that a person wrote beside it, in the latest annotation; without one, the
-    source's own text where the technique grows texts of the same kind (`real_field`). An annotation
-    that came from a prediction is not real: its text is synthetic.
-    """
-    data: Mapping[str, Any] = task.get("data") or {}
-    source = _source_fields(data, technique)
-    if any(f.is_required and not source.get(f.name) for f in technique.source_fields):
-        return None
-    outputs = [*_written_outputs(task, technique), technique.own_output(source)]
-    output = next((o for o in outputs if _is_trainable(source, o, technique)), None)
-    if output is None:
-        return None
-    lineage = SourceTask.of(source).id
-    meta = task.get("meta") or {}
-    return Example(
-        id=content_id("real", technique.name, source, output),
-        technique=technique.name,
-        origin="real",
-        source=source,
-        output=output,
-        label=_label(data, output, technique),
-        provenance={
-            **dict(meta.get("provenance") or {}),
-            "source_id": lineage,
-            "source_task": task.get("id"),
-        },
-        record=technique.record,
-    )
-
-
-def _latest_verdict(task: Mapping[str, Any], technique: Technique) -> Verdict | None:
-    verdicts = [
-        verdict
-        for annotation in task.get("annotations") or ()
-        if (verdict := labeling.verdict(task, annotation, technique)) is not None
-    ]
-    return max(verdicts, key=lambda v: (v.decided_at, v.annotation_id or 0), default=None)
-
-
-def _written_outputs(task: Mapping[str, Any], technique: Technique) -> Iterator[dict[str, str]]:
-    """Yield what people wrote in a source task, latest first, copies of predictions left out."""
-    annotations: Sequence[Mapping[str, Any]] = sorted(
-        (a for a in task.get("annotations") or () if not a.get("was_cancelled")),
-        key=lambda a: str(a.get("updated_at") or a.get("created_at") or ""),
-        reverse=True,
-    )
-    data = task.get("data") or {}
-    for annotation in annotations:
-        output = labeling.values(annotation.get("result") or [], technique, data)
-        shown = (annotation.get("prediction") or {}).get("result") or []
-        is_copied = annotation.get("parent_prediction") is not None
-        if not is_copied and output != labeling.values(shown, technique, data):
-            yield output
-
-
-def _is_trainable(
-    source: Mapping[str, str], output: Mapping[str, str], technique: Technique
-) -> bool:
-    """Tell whether there is something to learn: an unlabelled text is no paraphrase of itself."""
+def moment(text: str) -> datetime:
+    """Read a point in time, ISO 8601; without a time zone it is local. Raises UserError."""
     try:
-        row = technique.row(source, output)
-    except KeyError:
-        return False
-    return bool(row.completion) and row.completion != row.prompt
+        found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as exc:
+        raise UserError(
+            f"{text!r} is no point in time.", hint="Write 2026-01-31 or 2026-01-31T08:30:00Z."
+        ) from exc
+    return found if found.tzinfo else found.astimezone()
 
 
-def _present(technique: Technique, verdict: Verdict) -> Iterator[Any]:
-    return (f for f in technique.output_fields if f.name in verdict.fields)
+def _is_earlier(review: Review, since: datetime | None) -> bool:
+    return bool(since and review.verdict and moment(review.verdict.decided_at) < since)
 
 
-def _source_fields(data: Mapping[str, Any], technique: Technique) -> dict[str, str]:
-    texts = {f.name: _read(f, data.get(f.name)) for f in technique.source_fields}
-    return {name: text for name, text in texts.items() if text}
+def _with_gate(example: Example, gates: Mapping[str, str] | None) -> Example:
+    """Let a row that was pulled by the gate say what the gate of its run said."""
+    if gates is None:
+        return example
+    gate = gates.get(str(example.provenance.get("run", "")), "unknown")
+    return replace(example, provenance=provenance.ordered({**example.provenance, "gate": gate}))
 
 
-def _read(field: SourceField, value: object) -> str:
-    """Read a value; one that its column does not take is left out."""
-    try:
-        return field.read(value)
-    except ValueProblem:
-        return ""
+def _naming(project: int, reviewers: str) -> NameReviewer:
+    _check("reviewers", reviewers, ("pseudonyms", "ids"))
+    return pseudonym(project) if reviewers == "pseudonyms" else lambda user: user
 
 
-def _label(data: Mapping[str, Any], output: Mapping[str, str], technique: Technique) -> str:
-    own = next(
-        (output[f.name] for f in technique.output_fields if f.is_label and f.name in output), ""
-    )
-    return own or str(data.get(technique.label_field) or "")
+def _spec(technique: str | Technique) -> Technique:
+    if isinstance(technique, Technique):
+        return technique
+    found: Technique = registry.technique(technique)
+    return found
 
 
-def _provenance(data: Mapping[str, Any]) -> dict[str, Any]:
-    found = data.get("provenance")
-    return dict(found) if isinstance(found, Mapping) else {}
+def _check(what: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise UserError(f"No {what} is named {value!r}.", hint=f"Known: {', '.join(known)}.")
 
 
-def _review(task: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
-    return {
-        "verdict": verdict.status,
-        "reviewer": verdict.reviewer,
-        "review_task": task.get("id"),
-        "annotation": verdict.annotation_id,
-        "decided_at": verdict.decided_at,
-    }
+def _check_moment(since: datetime | None) -> None:
+    if since is not None and since.tzinfo is None:
+        raise UserError(
+            f"since={since.isoformat()} has no time zone.",
+            hint="Give one: datetime(2026, 1, 31, tzinfo=timezone.utc).",
+        )

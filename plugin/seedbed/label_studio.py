@@ -121,6 +121,11 @@ class LabelStudioServer:
             user = self._sdk.users.whoami()
         return ServerInfo(version=str(version), user_id=int(user.id), email=str(user.email))
 
+    def users(self) -> dict[int, str]:
+        """Return the e-mail addresses of all users by their ids."""
+        with self._calling("listing users"):
+            return {int(user.id): str(user.email) for user in self._sdk.users.list()}
+
     # projects
 
     def create_project(self, title: str, xml: str, description: str = "") -> int:

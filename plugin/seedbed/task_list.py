@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 PAGE_SIZE = 500
@@ -40,33 +41,35 @@ def listed(
             "filters": {"conjunction": "and", "items": [*more, *filters]},
             "ordering": [order],
         }
-        columns = {"include": ",".join(include)} if include else {}
-        return ask(
-            {
-                "project": project,
-                "fields": fields,
-                "page_size": size,
-                "query": json.dumps(query),
-                **columns,
-            }
-        )
+        params = {
+            "project": project,
+            "fields": fields,
+            "page_size": size,
+            "query": json.dumps(query),
+            "resolve_uri": "false",  # data as they are, and faster
+        }
+        return ask(params | ({"include": ",".join(include)} if include else {}))
 
     answer = page()
     tasks = answer["tasks"]
-    yield from tasks
     if not tasks or len(tasks) >= answer["total"]:
+        yield from tasks
         return
     start, width = int(tasks[-1]["id"]) + 1, int(tasks[-1]["id"]) - int(tasks[0]["id"]) + 1
     newest = page(size=1, order="-tasks:id")["tasks"]
     last = int(newest[0]["id"]) if newest else 0
-    while start <= last:
-        window = {"min": start, "max": start + width - 1}
-        answer = page(filter_by("id", "in", window, "Number"))
-        tasks = answer["tasks"]
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        while start <= last:
+            end = start + width - 1
+            window = filter_by("id", "in", {"min": start, "max": end}, "Number")
+            coming = ahead.submit(page, window)
+            yield from tasks  # the server is at work meanwhile
+            answer = coming.result()
+            tasks = answer["tasks"]
+            is_whole = len(tasks) >= answer["total"]
+            start = end + 1 if is_whole or not tasks else int(tasks[-1]["id"]) + 1
+            width = _next_width(width, answer["total"])
         yield from tasks
-        is_whole = len(tasks) >= answer["total"]
-        start = window["max"] + 1 if is_whole or not tasks else int(tasks[-1]["id"]) + 1
-        width = _next_width(width, answer["total"])
 
 
 def filter_by(column: str, operator: str, value: Any, kind: str = "String") -> dict[str, Any]:
