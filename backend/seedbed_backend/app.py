@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         label_studio,
         metrics,
         reports,
+        reviewers,
         seeds,
     )
 
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["seedbed"] = services
     app.extensions["seedbed_model"] = SeedbedModel(services=services)
     app.register_blueprint(label_studio.blueprint)
-    for routes in (api, seeds, reports, documents, gate, examples):
+    for routes in (api, seeds, reports, documents, gate, examples, reviewers):
         app.register_blueprint(routes.blueprint, url_prefix="/api")
     app.register_blueprint(metrics.blueprint)
     app.before_request(_require_password)

@@ -213,6 +213,10 @@ class BackendClient:
         except httpx.HTTPError as exc:
             raise self._no_answer(exc) from exc
 
+    def reviewers(self, project: str) -> dict[str, Any]:
+        """Say what the verdicts tell about those who gave them: canaries, agreement, time."""
+        return self._call("GET", f"projects/{_quoted(project)}/reviewers")
+
     def doctor(self) -> list[dict[str, Any]]:
         """Check every moving part from the server's side."""
         checks: list[dict[str, Any]] = self._call("GET", "doctor")["checks"]

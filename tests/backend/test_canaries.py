@@ -102,13 +102,13 @@ def test_a_canary_looks_like_every_other_task_but_for_its_seal(project):
 
 
 def test_they_are_imported_in_the_order_of_the_draws(project):
-    services, _, run = project
+    services, _, _run = project
     draws = [task["data"]["draw"] for task in services.label_studio.stored.values()]
     assert draws == sorted(draws)
 
 
-def test_an_interrupted_publication_goes_on_with_the_same_canaries(tmp_path, monkeypatch):
-    services, project, run = grown.grow(f"sqlite:///{tmp_path}/store.db", **SETTINGS)
+def test_an_interrupted_publication_goes_on_with_the_same_canaries(tmp_path):
+    services, _project, run = grown.grow(f"sqlite:///{tmp_path}/store.db", **SETTINGS)
     store, server = services.store, services.label_studio
     made = store.canaries(run.id)
     second = grown.RememberingLabelStudio(server.xml)
@@ -136,7 +136,7 @@ def test_people_catch_or_miss_them_and_nothing_else_counts_it(project):
     services, project_, run = project
     store, server = services.store, services.label_studio
     before = store.funnel(run_id=run.id)
-    first, second, *rest = store.canaries(run.id)
+    first, second, *_rest = store.canaries(run.id)
     server.judge(first.review_task, "reject")
     server.judge(second.review_task, "accept")
     verdicts.sync(services, project_.id)

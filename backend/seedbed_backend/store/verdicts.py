@@ -99,6 +99,22 @@ class VerdictStore(Database):
         with self._read() as connection:
             return [verdict_from(row) for row in connection.execute(query).mappings()]
 
+    def last_words(self, project_id: str) -> list[Verdict]:
+        """Return what each reviewer said last about each candidate of a project, oldest first.
+
+        Also where another reviewer's verdict stands; not what was withdrawn.
+        """
+        query = (
+            select(verdicts_table)
+            .join(completions_table)
+            .where(~verdicts_table.c.is_withdrawn, completions_table.c.project_id == project_id)
+        )
+        with self._read() as connection:
+            rows = sorted(connection.execute(query).mappings(), key=_age)
+        columns = verdicts_table.c
+        newest = {(row[columns.candidate_id], row[columns.reviewer]): row for row in rows}
+        return [verdict_from(row) for row in sorted(newest.values(), key=_age)]
+
     def standing_annotations(self, project_id: str) -> dict[int, str]:
         """Map the annotations that say something in a project, and were not withdrawn, to candidates.
 
