@@ -119,7 +119,7 @@ def _run_pipeline(model: Path, home: Path, target: int) -> tuple[dict[str, Any],
     )
     technique = registry.technique("qa")
     files = sorted((DEMO / "sources" / "contracts").glob("*.md"))
-    found = ingest.ingest(files, technique, n_words=60)
+    found = ingest.ingest(files, technique, n_tokens=80)
     plan = recipe.load(DEMO / "recipes" / "qa.yaml")
     with Stack(options) as stack:
         stack.start(print)

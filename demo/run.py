@@ -52,8 +52,8 @@ class DemoProject:
 
 
 SOURCES = HERE / "sources"
-PASSAGE_WORDS = 60
-"""Short passages: the demo model is small. A real model takes the default of 150 words and more."""
+PASSAGE_TOKENS = 80
+"""Short passages: the demo model is small. A real model takes the default of 200 tokens and more."""
 DEMO = (
     DemoProject("paraphrase", (SOURCES / "clauses.jsonl",), 30),
     DemoProject("qa", tuple(sorted((SOURCES / "contracts").glob("*.md"))), 60),
@@ -104,7 +104,7 @@ def _set_up(backend: BackendClient, demo: DemoProject, console: Console) -> str:
     Return the run to wait for, or '' where there is nothing left to do.
     """
     technique = registry.technique(demo.technique)
-    found = ingest.ingest(demo.files, technique, n_words=PASSAGE_WORDS)
+    found = ingest.ingest(demo.files, technique, n_tokens=PASSAGE_TOKENS)
     with console.status(f"{technique.title}: setting up its two Label Studio projects"):
         plan = recipe.load(HERE / "recipes" / f"{demo.technique}.yaml")
         labels = {s.fields.get(technique.label_field, "") for s in found.sources} - {""}

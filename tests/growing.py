@@ -18,7 +18,7 @@ FILES = {
     "dpo": [SOURCES / "instructions.jsonl"],
     "expand": [SOURCES / "seeds.jsonl"],
 }
-PASSAGE_WORDS = 60  # as in the demo
+PASSAGE_TOKENS = 80  # as in the demo
 TARGET = 8
 RUN_SECONDS = 240
 
@@ -44,7 +44,7 @@ def run_to_its_end(backend, run_id):
 def grow(backend, name, technique, *, target=TARGET, **settings):
     """Make a project, import the demo sources, run it; return its summary."""
     spec = registry.technique(technique)
-    found = ingest.ingest(FILES[technique], spec, n_words=PASSAGE_WORDS)
+    found = ingest.ingest(FILES[technique], spec, n_tokens=PASSAGE_TOKENS)
     labels = sorted({s.fields[spec.label_field] for s in found.sources}) if spec.label_field else []
     plan = recipe.parse({"technique": technique, "labels": labels, **settings})
     backend.save_project(name, plan.model_dump(mode="json"))

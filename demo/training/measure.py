@@ -33,7 +33,7 @@ from seedbed_backend.store import Project, Store
 logger = logging.getLogger(__name__)
 DEMO = Path(__file__).resolve().parents[1]
 SOURCES = DEMO / "sources"
-PASSAGE_WORDS = 60  # as `make demo` cuts the contracts
+PASSAGE_TOKENS = 80  # as `make demo` cuts the contracts
 FILES = {
     "paraphrase": (SOURCES / "clauses.jsonl",),
     "qa": tuple(sorted((SOURCES / "contracts").glob("*.md"))),
@@ -84,7 +84,7 @@ def measure(
 ) -> Outcome:
     """Complete `n_each` times for each of `n_sources` random sources, parse and filter."""
     technique = registry.technique(name)
-    found = list(ingest.ingest(FILES[name], technique, n_words=PASSAGE_WORDS).sources)
+    found = list(ingest.ingest(FILES[name], technique, n_tokens=PASSAGE_TOKENS).sources)
     plan = _plan(name, found, temperature)
     sources = {s.id: s for s in found}
     chosen = random.Random(4).sample(sorted(sources), min(n_sources, len(sources)))

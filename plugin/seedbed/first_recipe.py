@@ -15,8 +15,9 @@ import yaml
 from seedbed import registry
 from seedbed.column_derivation import derive, headers_of
 from seedbed.columns import Column
+from seedbed.decoding import MAX_LINE_BYTES
 from seedbed.errors import SourceError, UserError
-from seedbed.ingest import DELIMITERS, MAX_LINE_BYTES
+from seedbed.ingest import DELIMITERS
 from seedbed.technique import Technique
 
 MAX_ROWS = 20_000

@@ -2,48 +2,38 @@
 
     .jsonl .ndjson   one JSON object a line; keys are the technique's source fields
     .csv .tsv        a header line, then rows; columns are the technique's source fields
-    .txt .md         for techniques that read documents: cut into passages
+    .txt .md         for techniques that read documents: cut into chunks (chunks.py)
                      for all others: one example per line that is not blank
+    .pdf .docx .html documents (documents.py), for techniques that read those
 
 In rows, a key or column `text` stands for the technique's text field, and `columns` maps a field to
 a column of another name. A record's fields are found by their name or header, and are read as their
-columns say. Keys and columns that the technique does not know are left out. Text is
-UTF-8, with or without a byte order mark. Files are streamed: at most one line, paragraph or CSV row
-is held at a time, and a line may have MAX_LINE_BYTES.
+columns say. Keys and columns that the technique does not know are left out. The encoding is found
+out and reported (decoding.py). Rows are streamed: at most one line or CSV row is held at a time, and
+a line may have MAX_LINE_BYTES. A document is held as a whole.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
-import re
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seedbed import chunks, documents
 from seedbed.columns import ValueProblem
+from seedbed.decoding import MAX_LINE_BYTES, Lines
 from seedbed.errors import SourceError, UserError
 from seedbed.records import SourceTask
 from seedbed.technique import Technique
 
-MAX_LINE_BYTES = 1 << 20
-"""Longest line and longest CSV row: 1 MiB, a thick book's worth of text for one example."""
-
-PASSAGE_WORDS = 150
-"""About as many words as one question needs; small models lose the thread in longer ones."""
-
-_MAX_PARAGRAPH = 1 << 16  # characters after which a paragraph without a blank line is cut
-_BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = ",;\t"
-_HEADING = re.compile(r"#{1,6}\s")
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_WORD = re.compile(rf"[{_CJK}]|[^\s{_CJK}]{{1,40}}")
-_SENTENCE = re.compile(  # Latin full stops need a space behind them, CJK ones (\u3002 ...) do not
-    r".+?(?:[.!?\u2026]+[\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f]+[\u300d\u300f\uff09]*\s*|\Z)",
-    re.DOTALL,
-)
+_TEXT = (".txt", ".md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +53,59 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class IngestReport:
-    """What came out of a set of files. `n_duplicates` counts sources that were met before."""
+class FileReport:
+    """What one file gave. `sources` are those that no earlier file had.
 
-    sources: tuple[SourceTask, ...]
-    problems: tuple[Problem, ...]
-    n_duplicates: int = 0
+    `n_tokens` counts those of each chunk of a document by its source's id, and is empty for rows.
+    `n_repeated` counts sources met before in the same file, `n_elsewhere` those of earlier files;
+    `n_same_text` counts chunks whose text stands in another document too, and which go in all the
+    same. `labels` counts the sources by label, `unknown_labels` rows left out for theirs. `notes`
+    say what was assumed or is missing.
+    """
+
+    file: str
+    sources: tuple[SourceTask, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    encoding: str = ""
+    n_pages: int = 0
+    n_tokens: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    n_repeated: int = 0
+    n_elsewhere: int = 0
+    n_same_text: int = 0
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    unknown_labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """A piece of a document, verbatim: `text` is document[start:end], in code points."""
+class IngestReport:
+    """What came out of a set of files."""
 
-    text: str
-    start: int
-    end: int
+    files: tuple[FileReport, ...]
+
+    @property
+    def sources(self) -> tuple[SourceTask, ...]:
+        """Return all sources, each content once."""
+        return tuple(source for file in self.files for source in file.sources)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what could not be used, in the files' order."""
+        return tuple(problem for file in self.files for problem in file.problems)
+
+    @property
+    def n_duplicates(self) -> int:
+        """Count the sources that were met before."""
+        return sum(file.n_repeated + file.n_elsewhere for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How documents are cut: most tokens of a chunk, those that it shares with the one before."""
+
+    n_tokens: int = chunks.N_TOKENS
+    overlap: int = 0
+    count: chunks.Count = chunks.estimate
 
 
 def ingest(
@@ -86,25 +114,25 @@ def ingest(
     *,
     labels: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
-    n_words: int = PASSAGE_WORDS,
+    n_tokens: int = chunks.N_TOKENS,
+    overlap: int = 0,
+    count: chunks.Count = chunks.estimate,
 ) -> IngestReport:
-    """Read all files. `columns` maps a source field to the column or key that holds it.
+    """Read all files, and of folders all files of known types in them, however deep.
 
-    `labels` are those that a row may carry; none means any. Raises UserError for a mapping of a
-    field that the technique does not have; everything else that is wrong becomes a Problem.
+    `labels` are those that a row may carry; none means any. `columns` maps a source field to the
+    column or key that holds it. `count` counts tokens, by estimate unless a tokenizer is given.
+    Raises UserError for a mapping of a field that the technique does not have, and for sizes that
+    make no chunks; everything else that is wrong becomes a Problem.
     """
-    sources: dict[str, SourceTask] = {}
-    problems: list[Problem] = []
-    n_duplicates = 0
-    for path in paths:
-        for found in read(path, technique, labels=labels, columns=columns, n_words=n_words):
-            if isinstance(found, Problem):
-                problems.append(found)
-            elif found.id in sources:
-                n_duplicates += 1
-            else:
-                sources[found.id] = found
-    return IngestReport(tuple(sources.values()), tuple(problems), n_duplicates)
+    chunks.check_sizes(n_tokens, overlap)
+    cutting = Cutting(n_tokens, overlap, count)
+    seen: dict[str, str] = {}  # source id and text → file
+    reports = []
+    for path, name in _files(paths, technique):
+        rows = _Rows(name, technique, tuple(labels), dict(columns or {}))
+        reports.append(_report(path, rows, cutting, seen))
+    return IngestReport(tuple(reports))
 
 
 def read(
@@ -113,13 +141,12 @@ def read(
     *,
     labels: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
-    n_words: int = PASSAGE_WORDS,
+    n_tokens: int = chunks.N_TOKENS,
 ) -> Iterator[SourceTask | Problem]:
     """Stream the sources and problems of one file, in its order. Raises UserError like `ingest`."""
+    chunks.check_sizes(n_tokens, 0)
     rows = _Rows(path.name, technique, tuple(labels), dict(columns or {}))
-    if n_words < 1:
-        raise UserError(f"A passage cannot have {n_words} words.", hint="Use 50-300.")
-    return _stream(path, rows, n_words)
+    return _stream(path, rows, Cutting(n_tokens))
 
 
 def document_field(technique: Technique) -> str:
@@ -130,81 +157,76 @@ def document_field(technique: Technique) -> str:
     return technique.group_field if technique.group_field != technique.label_field else ""
 
 
-def passages(
-    lines: Iterable[str], n_words: int = PASSAGE_WORDS, *, has_headings: bool = False
-) -> Iterator[Passage]:
-    """Cut a document into pieces of about `n_words`, at paragraphs, else sentences, else words.
-
-    `lines` keep their line ends. With `has_headings`, a Markdown heading starts a piece once the one
-    before is half full. A remainder below a quarter joins the piece before it.
-    """
-    held: tuple[str, int, int] | None = None
-    for text, start, n in _packed(_units(lines, n_words, has_headings), n_words):
-        if held and n < n_words / 4 and held[2] + n <= 1.5 * n_words:
-            held = (held[0] + text, held[1], held[2] + n)
-            continue
-        if held:
-            yield _trimmed(held[0], held[1])
-        held = (text, start, n)
-    if held:
-        yield _trimmed(held[0], held[1])
-
-
 # --- files ---------------------------------------------------------------------------------------
 
 
-class _Lines:
-    """The lines of a file, decoded one at a time, line ends kept.
-
-    A line that cannot be used comes out blank, and its number and problem are in `problems`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.number = 0
-        self.problems: list[tuple[int, str]] = []
-
-    def __iter__(self) -> Iterator[str]:
-        offset = 0
-        with self._path.open("rb") as file:
-            while raw := file.readline(MAX_LINE_BYTES + 1):
-                self.number += 1
-                if self.number == 1 and raw.startswith(_UTF16):
-                    raise SourceError("The file is UTF-16.", hint="Save it as UTF-8.")
-                yield self._decoded(raw, offset)
-                offset += len(raw)
-                while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-                    raw = file.readline(MAX_LINE_BYTES + 1)
-                    offset += len(raw)
-                    if not raw:
-                        return
-
-    def _decoded(self, raw: bytes, offset: int) -> str:
-        if len(raw) > MAX_LINE_BYTES:
-            self.problems.append((self.number, "The line is longer than 1 MiB. Split it."))
-            return "\n"
-        is_marked = self.number == 1 and raw.startswith(_BOM)
-        try:
-            return raw[len(_BOM) if is_marked else 0 :].decode()
-        except UnicodeDecodeError as exc:
-            where = offset + exc.start + (len(_BOM) if is_marked else 0)
-            self.problems.append(
-                (
-                    self.number,
-                    f"Byte {where} (0x{exc.object[exc.start]:02x}) is not UTF-8. Save the file as "
-                    "UTF-8; it may be Windows-1252 or Latin-1.",
-                )
-            )
-            return "\n"
+def _files(paths: Iterable[Path], technique: Technique) -> Iterator[tuple[Path, str]]:
+    """Yield files with the name that they are reported by; a folder's files by their way in it."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, path.name
+            continue
+        found = sorted(_walk(path))
+        for file in found:
+            yield file, file.relative_to(path).as_posix()
+        if not found:
+            yield path, path.name
 
 
-def _stream(path: Path, rows: _Rows, n_words: int) -> Iterator[SourceTask | Problem]:
-    reader = _readers(rows.technique, n_words).get(path.suffix.lower())
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield a folder's files, however deep; hidden ones and those that programs leave are not."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in names if not name.startswith((".", "~$")))
+
+
+def _report(path: Path, rows: _Rows, cutting: Cutting, seen: dict[str, str]) -> FileReport:
+    sources: dict[str, SourceTask] = {}
+    problems: list[Problem] = []
+    n_repeated = n_elsewhere = n_same_text = 0
+    for found in _stream(path, rows, cutting):
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif found.id in sources:
+            n_repeated += 1
+        elif found.id in seen:
+            n_elsewhere += 1
+        else:
+            sources[found.id] = found
+            n_same_text += seen.get(_text_key(found, rows.technique), rows.file) != rows.file
+    for source in sources.values():
+        seen.setdefault(source.id, rows.file)
+        seen.setdefault(_text_key(source, rows.technique), rows.file)
+    label_field = rows.technique.label_field
+    labels = Counter(source.fields.get(label_field, "") for source in sources.values())
+    return FileReport(
+        file=rows.file,
+        sources=tuple(sources.values()),
+        problems=tuple(problems),
+        notes=tuple(rows.notes),
+        encoding=rows.encoding,
+        n_pages=rows.n_pages,
+        n_tokens=rows.n_tokens,
+        n_repeated=n_repeated,
+        n_elsewhere=n_elsewhere,
+        n_same_text=n_same_text,
+        labels=dict(labels) if label_field else {},
+        unknown_labels=dict(rows.unknown_labels),
+    )
+
+
+def _text_key(source: SourceTask, technique: Technique) -> str:
+    return f"text {' '.join(source.fields.get(technique.text_field, '').split())}"
+
+
+def _stream(path: Path, rows: _Rows, cutting: Cutting) -> Iterator[SourceTask | Problem]:
+    readers = _readers(rows.technique, cutting)
+    reader = readers.get(path.suffix.lower())
+    if path.is_dir():
+        yield rows.problem(0, "The folder holds no files.")
+        return
     if reader is None:
-        known = ", ".join(_readers(rows.technique, n_words))
-        yield Problem(
-            path.name, 0, f"Files of type {path.suffix or '(none)'} are not read: {known}."
-        )
+        yield rows.problem(0, _unread(path, rows.technique, readers))
         return
     n_found = 0
     try:
@@ -212,33 +234,50 @@ def _stream(path: Path, rows: _Rows, n_words: int) -> Iterator[SourceTask | Prob
             n_found += 1
             yield found
     except SourceError as exc:
-        yield Problem(path.name, 0, str(exc))
+        yield rows.problem(0, str(exc))
     except OSError as exc:
-        yield Problem(path.name, 0, f"The file cannot be read: {exc.strerror}. Check the path.")
+        yield rows.problem(0, f"The file cannot be read: {exc.strerror}. Check the path.")
     else:
         if not n_found:
-            yield Problem(path.name, 0, "The file holds no text. Leave it out, or fill it.")
+            yield rows.problem(0, "The file holds no text. Leave it out, or fill it.")
+
+
+def _unread(path: Path, technique: Technique, readers: Iterable[str]) -> str:
+    """Say why a file of this type is not read, and what to do."""
+    suffix = path.suffix.lower()
+    known = ", ".join(readers)
+    if suffix in documents.SUFFIXES and not document_field(technique):
+        return (
+            f"{technique.name} grows from examples, not from documents. Write its examples to a file "
+            f"of their own ({known}); documents are for techniques that read passages, such as qa."
+        )
+    if suffix == ".doc":
+        return "Old Word files are not read. Save it as .docx."
+    return f"Files of type {path.suffix or '(none)'} are not read: {known}."
 
 
 Reader = Callable[[Path, "_Rows"], Iterator["SourceTask | Problem"]]
 
 
-def _readers(technique: Technique, n_words: int) -> dict[str, Reader]:
+def _readers(technique: Technique, cutting: Cutting) -> dict[str, Reader]:
     def document(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
-        return _read_document(path, rows, n_words)
+        return _read_document(path, rows, cutting)
 
-    text: Reader = document if document_field(technique) else _read_lines
     rows: dict[str, Reader] = {
         ".jsonl": _read_jsonl,
         ".ndjson": _read_jsonl,
         ".csv": _read_csv,
         ".tsv": _read_csv,
     }
-    return rows if technique.columns else rows | {".txt": text, ".md": text}
+    if technique.columns:
+        return rows
+    if document_field(technique):
+        return rows | dict.fromkeys(documents.SUFFIXES, document)
+    return rows | dict.fromkeys(_TEXT, _read_lines)
 
 
 def _read_jsonl(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
-    lines = _Lines(path)
+    lines = rows.lines(path)
     for line in lines:
         yield from rows.take_problems(lines)
         if not line.strip():
@@ -259,7 +298,7 @@ def _read_jsonl(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
 
 
 def _read_csv(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
-    lines = _Lines(path)
+    lines = rows.lines(path)
     stream = iter(lines)
     first = next(stream, "")
     if lines.problems:
@@ -306,32 +345,28 @@ def _delimiter(first_line: str, rows: _Rows) -> str:
 
 
 def _read_lines(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
-    lines = _Lines(path)
+    lines = rows.lines(path)
     for line in lines:
         yield from rows.take_problems(lines)
         if line.strip():
             yield rows.source({rows.technique.text_field: line}, lines.number, is_mapped=False)
 
 
-def _read_document(path: Path, rows: _Rows, n_words: int) -> Iterator[SourceTask | Problem]:
-    # Offsets mean nothing behind a line that cannot be read, so the whole document is read first.
-    trial = _Lines(path)
-    for _ in trial:
-        if trial.problems:
-            yield from rows.take_problems(trial)
-            return
-    has_headings = path.suffix.lower() == ".md"
-    for passage in passages(_Lines(path), n_words, has_headings=has_headings):
-        fields = {
-            rows.technique.text_field: passage.text,
-            document_field(rows.technique): path.stem,
-        }
-        where = {"char_start": passage.start, "char_end": passage.end}
-        yield rows.checked(fields, where)
+def _read_document(path: Path, rows: _Rows, cutting: Cutting) -> Iterator[SourceTask | Problem]:
+    document = documents.read_document(path)
+    rows.encoding, rows.n_pages = document.encoding, document.n_pages
+    rows.notes += document.notes
+    name = rows.file.removesuffix(path.suffix)
+    for chunk in chunks.cut(document, cutting.n_tokens, cutting.overlap, cutting.count):
+        fields = {rows.technique.text_field: chunk.text, document_field(rows.technique): name}
+        found = rows.checked(fields, document.provenance(chunk.start, chunk.end))
+        if isinstance(found, SourceTask):
+            rows.n_tokens.setdefault(found.id, chunk.n_tokens)
+        yield found
 
 
 class _Rows:
-    """Makes sources of one technique out of the rows of one file."""
+    """Makes sources of one technique out of one file, and keeps what is to be said of it."""
 
     def __init__(
         self, file: str, technique: Technique, labels: tuple[str, ...], columns: dict[str, str]
@@ -347,12 +382,25 @@ class _Rows:
         self.technique = technique
         self._labels = labels
         self._columns = columns
+        self.encoding = ""
+        self.n_pages = 0
+        self.notes: list[str] = []
+        self.n_tokens: dict[str, int] = {}
+        self.unknown_labels: Counter[str] = Counter()
         self._headers = {c.name: (c.header,) for c in technique.columns if c.header}
 
     def problem(self, line: int, message: str) -> Problem:
         return Problem(self.file, line, message)
 
-    def take_problems(self, lines: _Lines) -> list[Problem]:
+    def lines(self, path: Path) -> Lines:
+        """Open a file's lines, and note how they are read."""
+        lines = Lines(path)
+        self.encoding = lines.encoding.name
+        if lines.encoding.note:
+            self.notes.append(lines.encoding.note)
+        return lines
+
+    def take_problems(self, lines: Lines) -> list[Problem]:
         found = [self.problem(number, message) for number, message in lines.problems]
         lines.problems.clear()
         return found
@@ -404,6 +452,7 @@ class _Rows:
         line = int(where.get("line", 0))
         label = fields.get(self.technique.label_field, "")
         if label and self._labels and label not in self._labels:
+            self.unknown_labels[label] += 1
             known = ", ".join(self._labels)
             return self.problem(line, f"The label {label!r} is not one of: {known}. Correct it.")
         for name, text in fields.items():
@@ -420,70 +469,3 @@ class _Rows:
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-# --- passages ------------------------------------------------------------------------------------
-
-
-def _packed(units: Iterable[tuple[str, bool]], n_words: int) -> Iterator[tuple[str, int, int]]:
-    """Join units to (text, start, number of words); together they are the whole document."""
-    text, start, n = "", 0, 0
-    for unit, is_heading in units:
-        n_unit = _count(unit)
-        is_full = n + n_unit > n_words or (is_heading and n >= n_words / 2)
-        if n and n_unit and is_full:
-            yield text, start, n
-            text, start, n = "", start + len(text), 0
-        text += unit
-        n += n_unit
-    if n:
-        yield text, start, n
-
-
-def _units(lines: Iterable[str], n_words: int, has_headings: bool) -> Iterator[tuple[str, bool]]:
-    for paragraph, is_heading in _paragraphs(lines, has_headings):
-        if _count(paragraph) <= n_words:
-            yield paragraph, is_heading
-            continue
-        for sentence in _SENTENCE.findall(paragraph):
-            for piece in _cut(sentence, n_words):
-                yield piece, is_heading
-                is_heading = False
-
-
-def _paragraphs(lines: Iterable[str], has_headings: bool) -> Iterator[tuple[str, bool]]:
-    """Yield paragraphs with the blank lines behind them; a heading goes with what follows it."""
-    block: list[str] = []
-    n, is_ended, is_heading, has_body = 0, False, False, False
-    for line in lines:
-        starts_section = has_headings and bool(_HEADING.match(line))
-        is_blank = not line.strip()
-        if block and not is_blank and (is_ended or starts_section or n > _MAX_PARAGRAPH):
-            yield "".join(block), is_heading
-            block, n, is_heading, has_body = [], 0, False, False
-        is_heading = is_heading or starts_section
-        has_body = has_body or not (is_blank or starts_section)
-        is_ended = is_blank and has_body
-        block.append(line)
-        n += len(line)
-    if block:
-        yield "".join(block), is_heading
-
-
-def _cut(sentence: str, n_words: int) -> Iterator[str]:
-    ends = [match.end() for match in _WORD.finditer(sentence)][n_words - 1 : -1 : n_words]
-    start = 0
-    for end in ends:
-        yield sentence[start:end]
-        start = end
-    yield sentence[start:]
-
-
-def _count(text: str) -> int:
-    return sum(1 for _ in _WORD.finditer(text))
-
-
-def _trimmed(text: str, start: int) -> Passage:
-    start += len(text) - len(text.lstrip())
-    text = text.strip()
-    return Passage(text, start, start + len(text))

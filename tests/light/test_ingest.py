@@ -6,8 +6,9 @@ import tracemalloc
 import pytest
 
 from seedbed import registry
+from seedbed.decoding import MAX_LINE_BYTES
 from seedbed.errors import UserError
-from seedbed.ingest import MAX_LINE_BYTES, Problem, ingest, passages, read
+from seedbed.ingest import ingest, read
 
 PARAPHRASE = registry.technique("paraphrase")
 QA = registry.technique("qa")
@@ -102,20 +103,32 @@ def test_a_bad_row_is_named_and_the_rest_goes_on(tmp_path, line, says):
     assert str(problem).startswith("s.jsonl, line 2: ")
 
 
-def test_invalid_utf8_names_the_byte(tmp_path):
-    content = b'{"original": "one"}\n{"original": "caf\xe9"}\n{"original": "three"}\n'
-    path = put(tmp_path, "s.jsonl", content)
-    report = ingest([path], PARAPHRASE)
-    assert len(report.sources) == 2
+def test_damaged_utf8_names_the_byte_and_the_rest_goes_on(tmp_path):
+    content = '{"original": "Grüße"}\n{"original": "caf'.encode() + b'\xe9"}\n{"original": "ok"}\n'
+    report = ingest([put(tmp_path, "s.jsonl", content)], PARAPHRASE)
+    assert [s.fields["original"] for s in report.sources] == ["Grüße", "ok"]
     (problem,) = report.problems
     assert problem.line == 2
     assert f"Byte {content.index(0xE9)} (0xe9) is not UTF-8" in problem.message
-    assert "Windows-1252" in problem.message
+    assert report.files[0].notes == ()
 
 
-def test_utf16_is_refused_once(tmp_path):
-    path = put(tmp_path, "s.csv", "original\nx\n".encode("utf-16"))
-    assert problems_of(path) == ["s.csv: The file is UTF-16. Save it as UTF-8."]
+def test_rows_of_another_encoding_go_in_and_it_is_said_how_they_were_read(tmp_path):
+    content = 'original,label\n"Prüfung läuft “täglich”",a\nCafé,b\n'.encode("cp1252")
+    report = ingest([put(tmp_path, "s.csv", content)], PARAPHRASE)
+    assert [s.fields["original"] for s in report.sources] == ["Prüfung läuft “täglich”", "Café"]
+    (file,) = report.files
+    assert file.encoding == "Windows-1252"
+    assert file.notes == ("read as Windows-1252; save it as UTF-8 if letters look wrong",)
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_rows_in_utf16_are_read(tmp_path, codec):
+    path = put(tmp_path, "s.csv", "original,label\nGrüße,a\n日本,b\n".encode(codec))
+    report = ingest([path], PARAPHRASE)
+    assert [s.fields["original"] for s in report.sources] == ["Grüße", "日本"]
+    assert [s.provenance["line"] for s in report.sources] == [2, 3]
+    assert report.files[0].notes[0].startswith("read as UTF-")
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "txt"])
@@ -143,8 +156,11 @@ def test_line_of_just_the_limit_is_read(tmp_path):
         ('original\na\n"b" c\nd\n', "s.csv, line 3: The row is not valid CSV"),
         ("", "s.csv: The file holds no text."),
         ("original\n", "s.csv: The file holds no text."),
-        (b"orig\xff\n", "s.csv, line 1: Byte 4 (0xff) is not UTF-8."),
-        (b"original\na\nb\xff\nc\n", "s.csv, line 3: Byte 12 (0xff) is not UTF-8."),
+        ("orig\u00fc\u00e4".encode() + b"\xff\n", "s.csv, line 1: Byte 8 (0xff) is not UTF-8."),
+        (
+            "original\n\u00fc\u00e4\nb".encode() + b"\xff\n",
+            "s.csv, line 3: Byte 15 (0xff) is not UTF-8.",
+        ),
     ],
 )
 def test_bad_csv(tmp_path, content, says):
@@ -194,12 +210,12 @@ DOCUMENT = (
 
 
 @pytest.mark.parametrize("suffix", ["md", "txt"])
-@pytest.mark.parametrize("n_words", [1, 7, 40, 150, 10_000])
-def test_passages_are_verbatim_and_lose_nothing(tmp_path, suffix, n_words):
+@pytest.mark.parametrize("n_tokens", [20, 60, 200, 10_000])
+def test_chunks_are_verbatim_and_lose_nothing(tmp_path, suffix, n_tokens):
     path = put(tmp_path, f"lease.{suffix}", DOCUMENT)
-    text = path.read_bytes().decode("utf-8-sig")
+    text = path.read_bytes().decode()
     end = 0
-    for source in read(path, QA, n_words=n_words):
+    for source in read(path, QA, n_tokens=n_tokens):
         where = source.provenance
         assert where["file"] == path.name
         assert source.fields["document"] == source.group == "lease"
@@ -209,23 +225,11 @@ def test_passages_are_verbatim_and_lose_nothing(tmp_path, suffix, n_words):
     assert not text[end:].strip()
 
 
-def test_passages_are_of_about_the_wanted_size():
-    found = [p.text for p in passages(DOCUMENT.splitlines(True), 60, has_headings=True)]
-    assert all(15 <= len(text.split()) <= 90 for text in found)
-    assert found[0].startswith("# Lease\n\nThe tenant")
-    assert all(text.endswith((".", "months.")) for text in found)
-    assert any(text.startswith("## Deposit\n\nGrüße") for text in found)
-
-
-def test_passage_without_sentences_is_cut_between_words():
-    found = [p.text for p in passages(["word " * 100], 30)]
-    assert [len(text.split()) for text in found] == [30, 30, 30, 10]
-
-
-def test_ideographs_count_as_words():
-    found = list(passages(["これは長い文書です。次の文もここにあります。\n" * 20], 50))
-    assert len(found) > 5
-    assert all(p.text.endswith("。") for p in found)
+def test_a_chunk_names_the_headings_it_stands_under(tmp_path):
+    report = ingest([put(tmp_path, "lease.md", DOCUMENT)], QA, n_tokens=100)
+    headings = [s.provenance["heading"] for s in report.sources]
+    assert headings[0] == "Lease"
+    assert headings[-1].startswith("Lease > ")
 
 
 def test_byte_order_mark_is_no_character(tmp_path):
@@ -233,27 +237,19 @@ def test_byte_order_mark_is_no_character(tmp_path):
     assert source.provenance == {"file": "d.txt", "char_start": 0, "char_end": 6}
 
 
-def test_document_in_another_encoding_is_refused_whole(tmp_path):
-    report = ingest([put(tmp_path, "d.txt", b"Hello.\n\nCaf\xe9.\n")], QA)
+def test_a_damaged_document_is_refused_whole(tmp_path):
+    content = "Grüße.\n\nCaf".encode() + b"\xe9.\n"
+    report = ingest([put(tmp_path, "d.txt", content)], QA)
     assert report.sources == ()
     (problem,) = report.problems
-    assert (problem.line, problem.message.split(".")[0]) == (3, "Byte 11 (0xe9) is not UTF-8")
+    assert str(problem).startswith("d.txt: Line 3: Byte 13 (0xe9) is not UTF-8. Save")
 
 
 def test_empty_document(tmp_path):
-    assert problems_of(put(tmp_path, "d.md", " \n\n"), QA) == [
-        "d.md: The file holds no text. Leave it out, or fill it."
-    ]
-
-
-def test_document_without_blank_lines_is_streamed(tmp_path):
-    path = put(tmp_path, "d.txt", "A line of words without end.\n" * 400_000)
-    tracemalloc.start()
-    first = next(iter(read(path, QA)))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert not isinstance(first, Problem)
-    assert peak < 4 << 20 < path.stat().st_size
+    for name in ("d.md", "d.txt", "d.html"):
+        assert problems_of(put(tmp_path, name, " \n\n"), QA) == [
+            f"{name}: The file holds no text. Leave it out, or fill it."
+        ]
 
 
 def test_passages_given_as_rows_keep_their_document(tmp_path):
@@ -262,6 +258,57 @@ def test_passages_given_as_rows_keep_their_document(tmp_path):
     assert (source.fields, source.group) == (row, "hours")
 
 
-def test_passage_size_must_be_positive(tmp_path):
-    with pytest.raises(UserError, match="0 words"):
-        ingest([put(tmp_path, "d.txt", "x")], QA, n_words=0)
+@pytest.mark.parametrize("name", ["lease.pdf", "lease.docx", "lease.html"])
+def test_documents_for_a_technique_of_examples_are_refused_with_advice(tmp_path, name):
+    (problem,) = problems_of(put(tmp_path, name, "x"), PARAPHRASE)
+    assert "paraphrase grows from examples, not from documents" in problem
+    assert ".jsonl, .ndjson, .csv, .tsv, .txt, .md" in problem
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "overlap"), [(0, 0), (19, 0), (200, 200), (200, -1), (40, 21)]
+)
+def test_sizes_that_make_no_chunks_are_the_callers_mistake(tmp_path, n_tokens, overlap):
+    with pytest.raises(UserError, match=r"tokens cannot|cannot have \d+ tokens"):
+        ingest([put(tmp_path, "d.txt", "x")], QA, n_tokens=n_tokens, overlap=overlap)
+
+
+# --- folders and what is said of a file -----------------------------------------------------------
+
+
+def test_a_folder_gives_all_files_of_known_types_and_names_the_others(tmp_path):
+    folder = tmp_path / "contracts"
+    (folder / "2024").mkdir(parents=True)
+    put(folder, "b.md", "# B\n\nSecond.")
+    put(folder, "a.txt", "First.")
+    put(folder / "2024", "b.md", "Third.")
+    put(folder, "logo.png", b"\x89PNG")
+    put(folder, "old.doc", b"\xd0\xcf\x11\xe0")
+    put(folder, ".DS_Store", b"\0")
+    put(folder, "~$a.docx", b"\0")
+    report = ingest([folder], QA)
+    assert [s.provenance["file"] for s in report.sources] == ["2024/b.md", "a.txt", "b.md"]
+    assert [s.group for s in report.sources] == ["2024/b", "a", "b"]
+    assert [str(p).split(":")[0] for p in report.problems] == ["logo.png", "old.doc"]
+    assert "Save it as .docx" in report.problems[1].message
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    assert problems_of(tmp_path, QA) == [f"{tmp_path.name}: The folder holds no files."]
+
+
+def test_labels_and_duplicates_are_counted_file_by_file(tmp_path):
+    one = put(tmp_path, "1.csv", "original,label\nx,a\ny,b\nx,a\nz,c\nw,c\n")
+    two = put(tmp_path, "2.csv", "original,label\nx,a\nv,\n")
+    first, second = ingest([one, two], PARAPHRASE, labels=("a", "b")).files
+    assert (first.labels, first.unknown_labels) == ({"a": 1, "b": 1}, {"c": 2})
+    assert (first.n_repeated, first.n_elsewhere) == (1, 0)
+    assert (second.labels, second.n_elsewhere) == ({"": 1}, 1)
+
+
+def test_the_same_text_in_another_document_goes_in_and_is_counted(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        put(tmp_path, name, "This boilerplate stands in every contract of ours.")
+    first, second = ingest([tmp_path], QA).files
+    assert (first.n_same_text, second.n_same_text) == (0, 1)
+    assert len(second.sources) == 1
