@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from seedbed import review
 from seedbed.errors import UserError
 from seedbed.recipe import Recipe
-from seedbed_backend import gate
+from seedbed_backend import double_review, gate
 from seedbed_backend.audit import record
 from seedbed_backend.services import Services
 from seedbed_backend.store import Event, Project, Run, utc_now
@@ -73,11 +73,13 @@ def check_change(project: Project, fraction: float, *, force: bool = False) -> N
 def change(services: Services, project: Project, fraction: float, *, force: bool = False) -> None:
     """Let people judge another share of the survivors: only the filter of a tab changes.
 
-    Raises UserError as `check_change` does, LabelStudioError when Label Studio is away.
+    With it goes the part of the sample that two people judge, where the recipe wants one. Raises UserError as `check_change` does, LabelStudioError when Label Studio is away.
     """
     check_change(project, fraction, force=force)
     services.label_studio.set_review_fraction(project.review_project, fraction)
-    note_change(services, project, fraction)
+    if fraction != project.sampled_fraction:
+        note_change(services, project, fraction)
+    double_review.ask(services, services.store.project(project.id))
 
 
 def note_change(services: Services, project: Project, fraction: float) -> None:

@@ -34,7 +34,8 @@ FINAL_STATES = ("done", "short", "failed")
 
 USUAL_ORDER = (
     *("init", "import", "seeds", "prompt", "plan", "generate", "status", "report", "explain"),
-    *("rescreen", "sync", "calibrate", "pull", "merge", "export", "verify"),
+    *("rescreen", "sync", "gate", "sample", "release", "hold", "calibrate"),
+    *("pull", "merge", "export", "verify"),
 )
 """The commands of a project, as `seedbed --help` lists them; the others stand below."""
 
@@ -120,6 +121,7 @@ def main() -> None:
     help="A YAML file with the project's settings.",
 )
 @click.option("--technique", help="Use the built-in recipe of this technique instead.")
+@click.option("--force", is_flag=True, help="Accept a review fraction outside 0.10 to 0.20.")
 @click.option(
     "--seeds",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -139,6 +141,7 @@ def init(
     seeds: Path | None,
     label: str,
     written: Path | None,
+    force: bool,
 ) -> None:
     """Make a project called NAME, or bring an existing one up to its recipe.
 
@@ -169,7 +172,7 @@ def init(
         raise UserError(
             "Nothing says what to make.", hint="Give --recipe FILE or --technique NAME."
         )
-    project = connect().save_project(name, recipe.model_dump(mode="json"))
+    project = connect().save_project(name, recipe.model_dump(mode="json"), force=force)
     click.echo(f"Project {project['id']} ({recipe.spec.title}) is ready.")
     click.echo(f"  sources: {project['source_url']}")
     click.echo(f"  review:  {project['review_url']}")

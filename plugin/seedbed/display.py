@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seedbed import gate_report
+
 if TYPE_CHECKING:
     from seedbed.first_recipe import FirstRecipe
 
@@ -27,15 +29,16 @@ def print_project(summary: Mapping[str, Any]) -> None:
         )
     print_funnel(summary)
     acceptance, verdicts = summary["acceptance"], summary["verdicts"]
+    counts = ", ".join(f"{n} {name.lower()}" for name, n in sorted(verdicts.items()) if n)
+    click.echo(f"  verdicts: {counts or 'none yet'}")
     if acceptance["n_judged"]:
-        counts = ", ".join(f"{n} {name.lower()}" for name, n in sorted(verdicts.items()))
         click.echo(
-            f"  verdicts: {counts}; acceptance rate {acceptance['rate']:.0%} "
-            f"(95 % interval {acceptance['low']:.0%} to {acceptance['high']:.0%}, "
+            f"  acceptance rate {acceptance['rate']:.0%} of {acceptance['n_judged']} in the review "
+            f"sample (95 % interval {acceptance['low']:.0%} to {acceptance['high']:.0%}, "
             f"target {acceptance['target']:.0%})"
         )
-    else:
-        click.echo("  verdicts: none yet")
+    for line in gate_report.status_lines(summary["gate"]):
+        click.echo(f"  {line}")
 
 
 def print_derived(found: FirstRecipe) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seedbed import gate_report
 from seedbed.commands.common import backend as connect
 from seedbed.commands.common import wait_for_analysis, write_text
 from seedbed.display import in_words
@@ -113,6 +114,7 @@ def sections(report: Mapping[str, Any], n_examples: int, n_hardest: int) -> list
     result = (analysis or {}).get("result") or {}
     found = [
         _summary(report),
+        gate_report.overview(report["gate"]) if report["gate"]["runs"] else None,
         _funnel(report),
         _filters(report),
         _examples(report, n_examples),
@@ -140,16 +142,13 @@ def _summary(report: Mapping[str, Any]) -> Section:
     if funnel["n_pending"]:
         lines.append(f"{funnel['n_pending']} are not through the filters yet.")
     if accepted["n_judged"]:
-        counts = ", ".join(
-            f"{k} {name.lower()}" for name, k in sorted(accepted["verdicts"].items())
-        )
         lines.append(
-            f"People judged {accepted['n_judged']} ({counts}): acceptance rate "
+            f"People judged {accepted['n_judged']} of the review sample: acceptance rate "
             f"{accepted['rate']:.0%} [{accepted['low']:.0%}, {accepted['high']:.0%}], "
             f"target {accepted['target']:.0%}."
         )
     else:
-        lines.append("Nobody has judged any yet.")
+        lines.append("Nobody has judged any of the review sample yet.")
     return Section(name, lines, warnings=_warnings(report))
 
 
