@@ -89,7 +89,7 @@ def review_tabs(
         "value": second_review_limit(review_fraction, double_review_fraction)
     }
     is_judged_once = is_unjudged | {"value": 1}
-    second = _tab(technique, SECOND_TAB, [is_doubled, is_judged_once], "tasks:data.draw")
+    second = _tab(technique, SECOND_TAB, [is_doubled, is_judged_once], "tasks:data.draw", _COUNTS)
     return [
         _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw", _COUNTS),
         *([second] if double_review_fraction else []),
