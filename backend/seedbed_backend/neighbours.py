@@ -1,7 +1,8 @@
 """What a project's candidates must not repeat, found again: an index on disk, kept up by the store.
 
 The index only proposes ids. What they say, and whether reviewers have rejected them, is read from
-the store at each search, so a verdict counts at once. Which ids there are is compared with the store
+the store at each search, so a verdict counts at once. A candidate that a person corrected is there
+twice: as it was, and as it was left. Which ids there are is compared with the store
 at every opening: what another worker added is indexed, what was dropped since is taken out. A file
 that is missing, damaged or of another encoder is made anew.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.records import content_id
 from seedbed.technique import Technique
 from seedbed_backend.filters.base import Encoder, Near, Reference
 from seedbed_backend.store import Run, Store, StoredCandidate
@@ -63,6 +65,7 @@ class ProjectNeighbours:
         self.index = self._open()
         self._new: frozenset[str] = frozenset()
         self._sources: frozenset[str] = frozenset()
+        self._corrected: Mapping[str, tuple[str, str]] = {}
 
     def refresh(self, new: Collection[str] = ()) -> int:
         """Bring the index up to the store and write it; return how many texts were added.
@@ -74,7 +77,8 @@ class ProjectNeighbours:
         self._sources = frozenset(
             self.store.source_groups(self.run.project_id) if self.technique.real_field else ()
         )
-        wanted = candidates | self._sources
+        self._corrected = self._corrections()
+        wanted = candidates | self._sources | self._corrected.keys()
         present = set(self.index.ids) - {_PROBE_ID}
         self.index.remove(list(present - wanted))
         missing = wanted - present
@@ -109,8 +113,25 @@ class ProjectNeighbours:
         real = {
             s.id: Reference(s.id, self.technique.own_text(s.fields), "real", s.id) for s in sources
         }
-        candidates = self.store.candidates_by_id(set(ids) - self._sources - {_PROBE_ID})
-        return real | {id_: self._reference(stored) for id_, stored in candidates.items()}
+        corrected = {id_: self._corrected[id_] for id_ in ids if id_ in self._corrected}
+        wanted = set(ids) - self._sources - corrected.keys() - {_PROBE_ID}
+        wanted |= {candidate for candidate, _ in corrected.values()}
+        candidates = self.store.candidates_by_id(wanted)
+        found = {id_: self._reference(stored) for id_, stored in candidates.items()}
+        for id_, (candidate, text) in corrected.items():
+            source = candidates[candidate].candidate.source.id
+            found[id_] = Reference(id_, text, "kept", source)
+        return real | found
+
+    def _corrections(self) -> dict[str, tuple[str, str]]:
+        """Map ids, made of candidate and text, to corrected candidates and what they say now."""
+        names, found = self.technique.dedup_fields, {}
+        for verdict in self.store.current_verdicts(self.run.project_id):
+            if verdict.status == "FIXED":
+                text = "\n".join(verdict.fields[n] for n in names if verdict.fields.get(n))
+                id_ = f"{verdict.candidate_id}-{content_id(text)[:8]}"
+                found[id_] = (verdict.candidate_id, text)
+        return found
 
     def _reference(self, stored: StoredCandidate) -> Reference:
         is_rival = stored.run_id == self.run.id and stored.state == "kept"
@@ -128,9 +149,10 @@ class ProjectNeighbours:
         if are_sources:
             sources = self.store.sources(self.run.project_id, ids)
             return {s.id: self.technique.own_text(s.fields) for s in sources}
-        fields = self.store.candidate_fields(ids)
+        fields = self.store.candidate_fields(set(ids) - self._corrected.keys())
         names = self.technique.dedup_fields
-        return {
+        corrected = {id_: self._corrected[id_][1] for id_ in ids if id_ in self._corrected}
+        return corrected | {
             id_: "\n".join(said[name] for name in names if said.get(name))
             for id_, said in fields.items()
         }

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from backend import grown
 from filters.support import HashingEncoder
@@ -12,7 +13,8 @@ from seedbed.recipe import parse
 from seedbed.records import Completion, Decision, SourceTask, Verdict
 from seedbed_backend import neighbours, rescreen, screening
 from seedbed_backend.filters import configure
-from seedbed_backend.store import Batch, Run, StateChange
+from seedbed_backend.store import Batch, Rescreened, Run, StateChange
+from seedbed_backend.store.schema import completions_table
 from seedbed_backend.text_index import TextIndex, encode
 
 COMPARING = ("dedup",)
@@ -194,6 +196,55 @@ def test_a_verdict_counts_at_once_also_on_what_is_indexed(project):
     assert near(as_another_process(*project), text)[id_].kind == "rejected"
     services.store.withdraw_verdict(1)
     assert near(known, text)[id_].kind == "kept"
+
+
+def test_what_a_reviewer_rejected_stays_whatever_becomes_of_it(project):
+    services, project_, _ = project
+    [stored, *_] = survivors(services)
+    text, id_ = stored.candidate.fields["paraphrase"], stored.candidate.id
+    services.store.save_verdict(Verdict(id_, "REJECTED", {}, annotation_id=1, decided_at="2026"))
+    services.store.replace_screening(  # as if nobody had published it
+        "run1", "r2", [Rescreened(id_, [], "dropped", "similarity", "too_far")]
+    )
+    with services.store._write() as connection:
+        where = completions_table.c.id == id_
+        connection.execute(
+            update(completions_table).where(where).values(state="dropped", stage="x", reason="y")
+        )
+    assert services.store.candidate(id_).state == "dropped"
+    assert near(as_another_process(*project), text)[id_].kind == "rejected"
+    # so the same text cannot come again in a later run
+    sources = services.store.sources("p1")
+    run2 = Run("run2", "p1", project_.recipe_hash, target=1, budget=9, wave=1)
+    services.store.create_run(run2, {sources[0].id: 0})
+    services.store.add_batches([Batch("b2", "run2", 1, ((sources[0].id, 0, 1),), "screened")])
+    again = Completion("again", sources[0].id, "prompt", 0, text, "stop", 1)
+    services.store.save_completions("run2", "b2", [(again, {"paraphrase": text}, "")])
+    services.store.set_states([StateChange("again", "kept")])
+    stages = [f for f in configure(parse(project_.recipe)) if f.scope == "set"]
+    screening.run_set_filters(services, parse(project_.recipe), stages, run2)
+    dropped = services.store.candidate("again")
+    assert (dropped.state, dropped.reason) == ("dropped", "duplicate_of_rejected")
+
+
+def test_what_a_person_corrected_is_there_as_it_was_and_as_it_was_left(project):
+    services, _, _ = project
+    known = opened(*project)
+    [stored, *_] = survivors(services)
+    id_, corrected = (
+        stored.candidate.id,
+        "Entirely other words stand here since a person wrote them.",
+    )
+    assert near(known, corrected) == {}
+    fixed = Verdict(id_, "FIXED", {"paraphrase": corrected}, annotation_id=1, decided_at="2026")
+    services.store.save_verdict(fixed)
+    known = as_another_process(*project)
+    [found] = near(known, corrected).values()
+    assert (found.kind, found.text) == ("kept", corrected)
+    assert found.source_id == stored.candidate.source.id
+    assert id_ in near(known, stored.candidate.fields["paraphrase"])
+    services.store.withdraw_verdict(1)
+    assert near(as_another_process(*project), corrected) == {}
 
 
 def test_what_was_dropped_since_is_taken_out(project):

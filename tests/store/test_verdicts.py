@@ -4,11 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from seedbed.errors import NotFoundError
 from seedbed.records import Verdict
-from seedbed_backend.store.schema import verdicts_table
+from seedbed_backend.store import Canary, Mark
+from seedbed_backend.store.schema import canary_verdicts_table, verdicts_table
 from store.world import World
 
 FIELDS = {"paraphrase": "Zwei"}
@@ -142,3 +143,68 @@ def test_one_verdict_stands_after_many_at_once(judged: World):
         list(pool.map(judged.store.save_verdict, words))
     assert judged.store.current_verdicts("p1") == [words[-1]]
     assert judged.store.verdicts("c1") == words
+
+
+def due(world: World) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [(m.id, m.verdict, m.reasons) for m in world.store.marks_due("p1")]
+
+
+def test_published_tasks_are_due_until_they_show_what_stands(judged: World):
+    store = judged.store
+    store.save_verdict(a_verdict("REJECTED", 7, 1))
+    assert due(judged) == []  # nothing is published that could show it
+    store.set_review_tasks({"c1": 11, "c2": 12})
+    assert due(judged) == [("c1", "REJECTED", ("too_vague",))]
+    store.note_marks(store.marks_due("p1"))
+    assert due(judged) == []
+    # the same status for another reason is to be shown anew, and so is its withdrawal
+    store.save_verdict(a_verdict("REJECTED", 7, 2, reasons=("wrong",)))
+    assert due(judged) == [("c1", "REJECTED", ("wrong",))]
+    store.note_seen([Mark("c1", 11, "REJECTED")])  # as it still stands in Label Studio
+    assert due(judged) == [("c1", "REJECTED", ("wrong",))]
+    store.note_marks(store.marks_due("p1"))
+    store.withdraw_verdict(7)
+    assert due(judged) == [("c1", "", ())]
+    store.note_marks(store.marks_due("p1"))
+    assert due(judged) == []
+    assert store.marks_due("p2") == []
+
+
+def test_a_mark_that_was_lost_in_label_studio_is_due_again(judged: World):
+    store = judged.store
+    store.set_review_tasks({"c1": 11})
+    store.save_verdict(a_verdict("ACCEPTED", 7, 1))
+    store.note_marks(store.marks_due("p1"))
+    store.note_seen([Mark("c1", 11, "ACCEPTED")])
+    assert due(judged) == []
+    store.note_seen([Mark("c1", 11, "")])
+    assert due(judged) == [("c1", "ACCEPTED", ())]
+
+
+def test_canaries_are_marked_like_the_others(judged: World):
+    store = judged.store
+    store.add_canaries([Canary("k1", "run1", "c1", "changed_number", FIELDS, 0.1, review_task=21)])
+    assert due(judged) == []
+    with store._write() as connection:
+        for annotation, status, moment in (
+            (1, "ACCEPTED", "2026-01-01"),
+            (2, "REJECTED", "2026-02"),
+        ):
+            row = {"annotation_id": annotation, "canary_id": "k1", "status": status}
+            row |= {"reasons": ["wrong"], "decided_at": moment}
+            connection.execute(insert(canary_verdicts_table).values(row))
+    [mark] = store.marks_due("p1")
+    assert mark == Mark("k1", 21, "REJECTED", ("wrong",), is_canary=True)
+    store.note_marks([mark])
+    assert due(judged) == []
+
+
+def test_every_annotation_that_says_something_is_known(judged: World):
+    store = judged.store
+    store.save_verdict(a_verdict("ACCEPTED", 7, 1))
+    store.save_verdict(a_verdict("REJECTED", 8, 2))
+    store.save_verdict(a_verdict("ACCEPTED", 9, 2, candidate_id="c2"))
+    assert store.standing_annotations("p1") == {7: "c1", 8: "c1", 9: "c2"}
+    store.withdraw_verdict(8)
+    assert store.standing_annotations("p1") == {7: "c1", 9: "c2"}
+    assert store.standing_annotations("p2") == {}

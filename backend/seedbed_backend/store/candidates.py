@@ -142,14 +142,22 @@ class CandidateStore(Database):
     def compared_ids(self, project_id: str, filters: Collection[str]) -> list[str]:
         """Return the ids that new candidates must not repeat, but for trials, in no order.
 
-        Those are the survivors, and the kept ones that have been through all of the filters.
+        Those are the survivors, the kept ones that have been through all of the filters, and what
+        reviewers rejected, whatever became of it since.
         """
         is_through = and_(
             completions_table.c.state == "kept", _n_decisions(filters) == len(set(filters))
         )
+        rejected = select(verdicts_table.c.candidate_id).where(
+            verdicts_table.c.is_current, verdicts_table.c.status == "REJECTED"
+        )
         query = select(completions_table.c.id).where(
-            *scope(project_id=project_id, states=("kept", "survivor")),
-            or_(completions_table.c.state == "survivor", is_through),
+            *scope(project_id=project_id),
+            or_(
+                completions_table.c.state == "survivor",
+                is_through,
+                completions_table.c.id.in_(rejected),
+            ),
         )
         with self._read() as connection:
             return list(connection.scalars(query))

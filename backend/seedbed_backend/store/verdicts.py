@@ -272,6 +272,8 @@ def _settle(connection: Connection, candidate_id: str) -> bool:
         connection.execute(statement.values(is_current=is_current))
     stood = [row for row in rows if row[verdicts_table.c.seq] in before]
     append(connection, _change(candidate_id, stood, remaining[-1:]))
+    is_it = completions_table.c.id == candidate_id
+    connection.execute(update(completions_table).where(is_it).values(shown_verdict=_STALE))
     return True
 
 
