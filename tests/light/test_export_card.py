@@ -236,7 +236,8 @@ class TestLimits:
 
 REPORT = {
     "target_fraction": 0.3,
-    "left_out": {"n_duplicates": 4},
+    "left_out": {"synthetic": {"repeat_of_real": 4}},
+    "examples": {"synthetic": {"repeat_of_real": [{"id": "x", "text": "a row left out"}]}},
     "groups": [{"technique": "paraphrase", "label": "billing", "n_wanted": 9, "n_used": 5}],
 }
 
@@ -245,7 +246,8 @@ class TestMergeReport:
     def test_it_is_shown_whatever_it_holds(self, tmp_path, card):
         body, _ = card(merged(tmp_path, REPORT))
         assert "| target fraction | 0.3 |" in body
-        assert "| left out n duplicates | 4 |" in body
+        assert "| left out synthetic repeat of real | 4 |" in body
+        assert "a row left out" not in body
         assert "| paraphrase | billing | 9 | 5 |" in body
 
     def test_a_share_that_was_not_met_is_a_limit(self, tmp_path, card):

@@ -163,6 +163,12 @@ class TestWhatIsThereAlready:
         with pytest.raises(UserError, match="out is not a folder"):
             export([example()], "alpaca", tmp_path / "out")
 
+    def test_the_folder_one_stands_in_can_be_named_by_a_dot(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "mine.txt").write_text("x")
+        with pytest.raises(UserError, match="did not write it"):
+            export([example()], "alpaca", ".")
+
     def test_the_source_is_not_replaced_by_its_export(self, tmp_path):
         source = merged_folder(tmp_path / "merged")
         before = contents(source)

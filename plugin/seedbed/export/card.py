@@ -26,6 +26,9 @@ TITLE = "Training data grown with Seedbed"
 N_LISTED = 50
 """Documents and labels beyond so many are summed up in one line."""
 
+_MERGE_DETAILS = {"examples", "files", "format", "inputs", "labels"}
+"""Parts of a merge's report that a card has no room for."""
+
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """The Hub's categories of size, with their upper ends, exclusive."""
 
@@ -278,12 +281,12 @@ def _scores(tally: Tally) -> Section:
 
 
 def _merge(report: Mapping[str, Any]) -> list[Section]:
-    """Show a merge's report whatever it holds: single values in one table, lists in one each."""
+    """Show a merge's report: single values in one table, and one for every list of things."""
     single = [(in_words(key), value) for key, value in _flat(report)]
     found = [Section("Merge", columns=("what", "value"), rows=single)]
     for key, rows in report.items():
         if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
-            columns = list(dict.fromkeys(name for row in rows for name in row))
+            columns = [name for name, value in rows[0].items() if not isinstance(value, Mapping)]
             table = [[_shown(row.get(name)) for name in columns] for row in rows[:N_LISTED]]
             names = [in_words(name) for name in columns]
             found.append(Section(f"Merge: {in_words(key)}", _more(rows), names, table))
@@ -292,6 +295,8 @@ def _merge(report: Mapping[str, Any]) -> list[Section]:
 
 def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Cell]]:
     for key, value in report.items():
+        if key in _MERGE_DETAILS:
+            continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key} ")
         elif not (isinstance(value, list) and any(isinstance(each, dict) for each in value)):

@@ -43,7 +43,7 @@ def export(
     there is none, or where `output` cannot be written or holds something else.
     """
     builder = RowBuilder(format_name, chat=chat)
-    source, path = open_source(data), Path(output)
+    source, path = open_source(data), Path(output).absolute()
     if path.suffix in _PUT:
         return _write_one(builder, source, path)
     return _write_folder(builder, source, path, chat, about or About())
@@ -83,7 +83,7 @@ def _write_folder(
             "format": builder.format.name,
             "chat": chat,
             **about.made_of(tally),
-            "merge": dict(source.merge),
+            "merge": {key: said for key, said in source.merge.items() if key != "examples"},
             "inputs": dict(source.files),
         }
         manifest.write(folder, {files[split]: n for split, n in n_rows.items()}, made_of)
