@@ -36,6 +36,7 @@ _MARKS = (  # the longer mark first: UTF-32's begins as UTF-16's does
 _MULTIBYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # ESC belongs to an old Japanese encoding
 _HIGH = re.compile(rb"[\x80-\xff]")
 
 
@@ -75,8 +76,10 @@ def detect(path: Path) -> Encoding:
         for mark, codec in _MARKS:
             if head.startswith(mark):
                 return Encoding(codec, len(mark))
-        if b"\0" in head:
-            return _without_mark(head)
+        if b"\0" in head and (found := _without_mark(head)):
+            return found
+        if len(_CONTROL.findall(head)) > 2 + len(head) / 100:
+            raise SourceError("The file is not text.", hint="Is it named as what it is?")
         file.seek(0)
         sample = _from_first_high_byte(file)
     return Encoding() if sample is None else _guess(sample)
@@ -159,18 +162,14 @@ class Lines:
         return "\n"
 
 
-def _without_mark(head: bytes) -> Encoding:
-    """Tell UTF-16 without a mark, where every other byte of western text is 0, from binary data."""
+def _without_mark(head: bytes) -> Encoding | None:
+    """Tell UTF-16 without a mark, where every other byte of western text is 0."""
     n_even, n_odd = head[::2].count(0), head[1::2].count(0)
     if n_odd > len(head) / 8 and n_even < n_odd / 8:
         return Encoding("utf-16-le", is_assumed=True)
     if n_even > len(head) / 8 and n_odd < n_even / 8:
         return Encoding("utf-16-be", is_assumed=True)
-    if head.count(0) > len(head) / 100:
-        raise SourceError(
-            "The file is not text: it holds NUL bytes.", hint="Is it named as what it is?"
-        )
-    return Encoding()  # a stray NUL is a problem of its line
+    return None  # a stray NUL is a problem of its line
 
 
 def _from_first_high_byte(file: BinaryIO) -> bytes | None:

@@ -231,7 +231,7 @@ def _within(
 
 
 def _title(text: str) -> str:
-    title = " ".join(text.split()).strip("#=*_ ")
+    title = " ".join(text.split()).strip("#=*_- ")
     return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1].rstrip() + "…"
 
 

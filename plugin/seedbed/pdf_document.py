@@ -41,6 +41,13 @@ _LARGER = 1.12  # a heading's letters are at least this much larger than the bod
 _MAX_HEADING = 150  # characters
 
 _HYPHENS = "\x02\ufffe"  # how pdfium marks a hyphen at a line's end; the next line follows at once
+_NUMBER_SIGN = "\x00"  # stands for a page number where lines are compared
+_PAGE_NUMBERS = (
+    re.compile(r"^\W*(\d{1,4})\W*$"),
+    re.compile(r"^\W*(\d{1,4})\W*(?:of|von|de|sur|/)\W*\d{1,4}\W*$"),
+    re.compile(r"\b(?:page|seite|blatt|p[aá]gina|p\.|s\.) ?(\d{1,4})\b"),
+    re.compile(r"^(?:[^\W\d]+\W+){3,}(\d{1,4})$"),  # beside words; "Part 3" may be a title
+)
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 )
@@ -236,13 +243,20 @@ def _clean(text: str) -> str:
 
 
 def _without_running_lines(sheets: Sequence[_Sheet]) -> list[_Sheet]:
-    """Mark the lines that stand on most pages: at the beginning or end, in the same place."""
-    n_wanted = max(_MIN_RUNNING, _RUNNING_SHARE * len(sheets))
+    """Mark the lines that stand on most pages: at the beginning or end, in the same place.
+
+    Two pages are enough to know page numbers; words that repeat take three.
+    """
     counts: Counter[str] = Counter()
     for sheet in sheets:
         ends = sheet.lines[:_RUNNING_LINES] + sheet.lines[_RUNNING_LINES:][-_RUNNING_LINES:]
         counts.update({pattern for line in ends for pattern in _patterns(line, sheet.number)})
-    running = {pattern for pattern, n in counts.items() if n >= n_wanted}
+    n_wanted = max(2.0, _RUNNING_SHARE * len(sheets))
+    running = {
+        pattern
+        for pattern, n in counts.items()
+        if n >= n_wanted and (n >= _MIN_RUNNING or _NUMBER_SIGN in pattern)
+    }
     return [_marked(sheet, running) for sheet in sheets]
 
 
@@ -254,15 +268,19 @@ def _marked(sheet: _Sheet, running: set[str]) -> _Sheet:
     return replace(sheet, n_head=n_head, n_foot=n_foot)
 
 
-def _patterns(line: _Line, page: int) -> tuple[str, str]:
+def _patterns(line: _Line, page: int) -> list[str]:
     """Return what makes a line the same on other pages: its words, or those around a page number.
 
     Any other number makes it another line: the balance of a statement is no running header.
     """
-    text = f"{round(line.base / _SAME_PLACE)} {line.text.lower()}"
-    place, _, words = text.partition(" ")
-    counted = re.sub(r"\d{1,5}", lambda n: f"#{int(n[0]) - page}", words, count=1)
-    return text, f"{place} {counted}"
+    place, words = round(line.base / _SAME_PLACE), line.text.lower()
+    patterns = [f"{place} {words}"]
+    number = next((found for form in _PAGE_NUMBERS if (found := form.search(words))), None)
+    if number:
+        start, end = number.span(1)
+        counted = f"{_NUMBER_SIGN}{int(number[1]) - page}"
+        patterns.append(f"{place} {words[:start]}{counted}{words[end:]}")
+    return patterns
 
 
 def _n_running(is_running: Sequence[bool]) -> int:
@@ -380,7 +398,7 @@ def _begins(line: _Line, before: _Line, shape: _Shape) -> bool:
     step = before.base - line.base
     if isnan(step) or step < 0:  # another page or column
         return not _goes_on(line, before)
-    if shape.pitch and step > _LOOSE * shape.pitch:
+    if step > _LOOSE * max(shape.pitch, line.size):
         return True
     is_indented = line.left > before.left + 0.8 * line.size
     is_short = before.right < shape.right - 6 * line.size
