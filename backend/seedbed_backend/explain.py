@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from seedbed.documents import locate
 from seedbed.errors import NotFoundError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Decision, Verdict
@@ -100,6 +101,7 @@ def _source(stored: StoredCandidate, project: Project) -> dict[str, Any]:
         "group": source.group,
         "fields": dict(source.fields),
         "provenance": dict(source.provenance),
+        "place": str(locate(source.provenance) or ""),
         "task": task,
         "url": _task_url(project, project.source_project, task),
     }
@@ -254,6 +256,8 @@ def readable(
     if isinstance(start, int) and isinstance(end, int):
         source = stored.candidate.source.fields.get(recipe.spec.text_field, "")
         lines.append(f"passage: {marked(source, start, end)}")
+        if place := locate(stored.candidate.source.provenance, start, end):
+            lines.append(f"place: {place}")
         for key in ("start", "end", "text", "passage"):
             said.pop(key, None)
     if isinstance(said.get("match"), str):

@@ -132,6 +132,25 @@ def test_evidence_is_put_in_words(project):
     ]
 
 
+def test_evidence_is_placed_in_the_original_document(project):
+    services, saved, _ = project
+    stored = one(services.store, "survivor")
+    length = len(stored.candidate.source.fields["original"])
+    where = {
+        "file": "contract.pdf",
+        "char_start": 5_000,
+        "char_end": 5_000 + length,
+        "page": 3,
+        "page_end": 3,
+        "page_spans": [[3, 100, 100 + length]],
+    }
+    source = dataclasses.replace(stored.candidate.source, provenance=where)
+    candidate = dataclasses.replace(stored.candidate, source=source)
+    placed = dataclasses.replace(stored, candidate=candidate)
+    lines = explain.readable({"start": 4, "end": 9}, placed, rescreen.new_recipe(saved, {}))
+    assert lines[1] == "place: contract.pdf, page 3, characters 104-109 of that page"
+
+
 def test_a_long_source_is_cut_around_the_marked_passage():
     text = "a" * 100 + "HERE" + "b" * 100
     assert explain.marked(text, 100, 104) == f"…{'a' * 60}⟦HERE⟧{'b' * 60}…"

@@ -11,6 +11,8 @@ import click
 from seedbed.commands.common import backend as connect
 from seedbed.display import in_words
 
+_SAID_BY_PLACE = ("file", "page", "page_end", "page_spans", "char_start", "char_end")
+
 
 @click.command(short_help="see everything about one candidate")
 @click.argument("candidate")
@@ -78,8 +80,11 @@ def _print_source(source: Mapping[str, Any]) -> None:
     _line("id", source["id"] + (f", group {source['group']}" if source["group"] else ""))
     if source["url"]:
         _line("task", source["url"])
+    if source["place"]:
+        _line("place", source["place"])
     for name, value in source["provenance"].items():
-        _line(name, str(value))
+        if not (source["place"] and name in _SAID_BY_PLACE):
+            _line(name, str(value))
     for name, text in source["fields"].items():
         _line(name, text)
 
