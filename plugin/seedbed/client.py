@@ -79,6 +79,13 @@ class Client:
     def __init__(self, url: str, api_key: str) -> None:
         self._server = LabelStudioServer(url, api_key)
 
+    @classmethod
+    def on(cls, server: LabelStudioServer) -> Client:
+        """Use connections that somebody else closes."""
+        client = cls(server.url, "")
+        client._server = server
+        return client
+
     def __enter__(self) -> Client:
         return self
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any, get_args
 
@@ -46,6 +46,10 @@ PREDICT_TIMEOUT_SECONDS = 100
 
 N_SECOND_REVIEW = 2
 """How many annotations a task asks for that two people shall judge."""
+
+TOKEN_MARGIN = timedelta(seconds=60)
+"""How long before its end an access token (300 s) is renewed: a call that waits in a busy server, or
+whose body takes its time, would arrive with one that has expired meanwhile."""
 
 _CID_CHUNK = 100  # ids per look-up; they travel in the URL
 _COUNTERS = ("total_annotations", "cancelled_annotations", "total_predictions")
@@ -552,6 +556,7 @@ class LabelStudioServer:
     @contextmanager
     def _calling(self, doing: str) -> Iterator[None]:
         try:
+            self._renew_token()
             yield
         except SeedbedError:
             raise
@@ -566,6 +571,16 @@ class LabelStudioServer:
             if not hasattr(exc, "status_code"):  # not the SDK's ApiError
                 raise
             raise self._refusal(exc, doing) from exc
+
+    def _renew_token(self) -> None:
+        """Fetch a new access token in time; the SDK does so only when the old one has expired."""
+        sdk = self.__dict__.get("_sdk")
+        tokens = sdk._client_wrapper._tokens_client if sdk else None
+        if tokens is None or not _ends_soon(tokens._access_token_expiration):
+            return
+        with tokens._token_refresh_lock:
+            if _ends_soon(tokens._access_token_expiration):  # no other thread was faster
+                tokens._set_access_token(tokens.refresh().access)
 
     def _transport_error(self, exc: httpx.HTTPError, doing: str) -> LabelStudioError:
         if isinstance(exc, httpx.UnsupportedProtocol):
@@ -619,6 +634,10 @@ def _refusal_hint(said: str) -> str:
 
 def _count(is_some: bool) -> tuple[str, int]:
     return ("greater" if is_some else "equal"), 0
+
+
+def _ends_soon(expiration: datetime | None) -> bool:
+    return expiration is not None and expiration - datetime.now(timezone.utc) < TOKEN_MARGIN
 
 
 def _moment(time: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
@@ -94,6 +94,19 @@ def test_a_wrong_key_is_named(label_studio, key):
         server.check()
     assert "LABEL_STUDIO_API_KEY" in caught.value.hint
     assert not caught.value.retryable
+
+
+def test_an_access_token_is_renewed_before_it_ends(label_studio):
+    with LabelStudioServer(label_studio.url, label_studio.api_key) as server:
+        server.check()
+        tokens = server._sdk._client_wrapper._tokens_client
+        first = tokens._access_token
+        server.check()
+        assert tokens._access_token == first
+        time.sleep(1.1)  # tokens of one second are equal
+        tokens._access_token_expiration = datetime.now(timezone.utc) + timedelta(seconds=59)
+        server.check()
+        assert tokens._access_token != first
 
 
 def test_an_absent_server_is_named():
