@@ -8,9 +8,10 @@ from seedbed.records import Example, SourceTask, Verdict
 
 if TYPE_CHECKING:
     from seedbed.client import Client
+    from seedbed.merging import merge
 
 __version__ = "0.1.0"
-__all__ = ["Client", "Example", "SourceTask", "Verdict", "__version__"]
+__all__ = ["Client", "Example", "SourceTask", "Verdict", "__version__", "merge"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +20,8 @@ def __getattr__(name: str) -> Any:
         from seedbed.client import Client
 
         return Client
+    if name == "merge":
+        from seedbed.merging import merge
+
+        return merge
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from seedbed import labeling
 from seedbed.examples import approved_example, real_example
 from seedbed.errors import LabelConfigError
 from seedbed.export import rows, training_row
-from seedbed.merge import merge
+from seedbed.merging import merge
 from seedbed.records import Candidate, Example
 
 PLAN = bank_recipe(
@@ -194,5 +194,5 @@ def test_real_and_synthetic_records_are_merged_and_equal_ones_left_out():
     for n, example in enumerate(made[:20]):
         example.output["amount"] = f"-{n}.77"
     merged = merge(real, made, synthetic_fraction=0.2)
-    assert merged.report.n_duplicates == 10
+    assert merged.report.left_out["repeat_of_real"] == 10
     assert any(e.origin == "synthetic" and e.record == plan.spec.record for e in merged.train)
