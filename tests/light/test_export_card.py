@@ -146,7 +146,7 @@ class TestCounts:
         assert "| ACCEPTED | 2 |" in body
         assert "| nobody looked | 1 |" in body
         assert "Policy gated: 1 synthetic rows were not looked at by anybody" in body
-        assert "Gate of the batch: passed: 1 rows." in body
+        assert "State of their run's acceptance gate: passed 1." in body
         assert "Reviewers of these rows: 1." in body
 
     def test_where_everything_was_judged_the_policy_is_reviewed(self, card):

@@ -7,7 +7,7 @@ example ──rows──▶ training row ──formats──▶ row with metadat
 
 from __future__ import annotations
 
-from seedbed.export.card import About
+from seedbed.export.about import About
 from seedbed.export.chunks import rag_chunk
 from seedbed.export.dataset import export
 from seedbed.export.files import read_examples, write_jsonl

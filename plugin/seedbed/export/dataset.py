@@ -9,7 +9,8 @@ from typing import Any
 import seedbed
 from seedbed.errors import UserError
 from seedbed.export import llama_factory, manifest
-from seedbed.export.card import About, card
+from seedbed.export.about import About
+from seedbed.export.card import DataSet, card
 from seedbed.export.files import put_json, put_jsonl, put_lines, restore, whole_file, whole_folder
 from seedbed.export.formats import RowBuilder
 from seedbed.export.parquet import put_parquet
@@ -76,8 +77,8 @@ def _write_folder(
         files = {split: f"{split}{builder.format.suffix}" for split in n_rows}
         if builder.format.name == "llama-factory":
             put_json(folder / llama_factory.NAME, llama_factory.dataset_info(builder.keys, files))
-        text = card(builder.format, chat, n_rows, files, tally, source.merge, about)
-        put_lines(folder / CARD, [text])
+        data = DataSet(builder.format, chat, n_rows, files, tally, source.merge, about)
+        put_lines(folder / CARD, [card(data)])
         made_of = {
             "seedbed": seedbed.__version__,
             "format": builder.format.name,

@@ -26,8 +26,8 @@ def _unreviewed(tally: Tally, _merge: Mapping[str, Any], _projects: Projects) ->
     if tally.n_unreviewed:
         yield (
             f"{tally.n_unreviewed} of {tally.n_synthetic} synthetic rows were never read by a person. "
-            "They passed the filters, and a random sample of their batch was accepted often enough; "
-            "expect faults among them at about the rate at which the sample was rejected."
+            "Expect faults among them at about the rate at which the random sample of their run was "
+            "rejected."
         )
 
 

@@ -50,7 +50,8 @@ class Tally:
     sampling: Counter[str] = field(default_factory=_counts)
     """As JSON."""
     verdicts: Counter[str] = field(default_factory=_counts)
-    gates: Counter[str] = field(default_factory=_counts)
+    unreviewed: Counter[str] = field(default_factory=_counts)
+    """Synthetic rows without a verdict, by the state of their run's acceptance gate."""
     projects: Counter[str] = field(default_factory=_counts)
     reviewers: set[str] = field(default_factory=set)
     documents: Counter[str] = field(default_factory=_counts)
@@ -82,8 +83,10 @@ class Tally:
         self.recipes[str(said.get("recipe", ""))] += 1
         self.screened_by[str(said.get("screened_by") or said.get("recipe", ""))] += 1
         self.sampling[compact(said["sampling"]) if said.get("sampling") else ""] += 1
-        self.verdicts[str(said.get("verdict") or "")] += 1
-        self.gates[str(said.get("gate") or "")] += 1
+        verdict = str(said.get("verdict") or "")
+        self.verdicts[verdict] += 1
+        if not verdict:
+            self.unreviewed[str(said.get("gate") or "")] += 1
         self.projects[str(said.get("project", ""))] += 1
         self.reviewers |= {str(said["reviewer"])} if said.get("reviewer") else set()
         scores = said.get("scores")
@@ -104,7 +107,7 @@ class Tally:
     @property
     def n_unreviewed(self) -> int:
         """Return the number of synthetic rows that nobody has judged."""
-        return self.verdicts[""]
+        return self.unreviewed.total()
 
     def by_split(self, split: str) -> tuple[int, int]:
         """Return the numbers of real and of synthetic rows of a split."""
