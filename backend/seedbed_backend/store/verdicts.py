@@ -75,10 +75,15 @@ class VerdictStore(Database):
             if candidate_id is None:
                 return None
             _lock_candidate(connection, candidate_id)
+            stood = connection.scalar(
+                select(verdicts_table.c.seq).where(
+                    verdicts_table.c.candidate_id == candidate_id, verdicts_table.c.is_current
+                )
+            )
             connection.execute(
                 update(verdicts_table).where(is_of_it).values(is_withdrawn=True, is_current=False)
             )
-            _settle(connection, candidate_id)
+            _settle(connection, candidate_id, stood)
             return candidate_id
 
     def verdicts(self, candidate_id: str) -> list[Verdict]:
@@ -258,11 +263,15 @@ def verdict_from(row: RowMapping) -> Verdict:
     )
 
 
-def _settle(connection: Connection, candidate_id: str) -> bool:
-    """Let the newest verdict that was not withdrawn stand; return whether that is another one."""
+def _settle(connection: Connection, candidate_id: str, stood: int | None = None) -> bool:
+    """Let the newest verdict that was not withdrawn stand; return whether that is another one.
+
+    `stood` is the one that stood before, where it has just been withdrawn.
+    """
     of_candidate = verdicts_table.c.candidate_id == candidate_id
     rows = connection.execute(select(verdicts_table).where(of_candidate)).mappings().all()
     before = {row[verdicts_table.c.seq] for row in rows if row[verdicts_table.c.is_current]}
+    before |= {stood} - {None}
     remaining = sorted((row for row in rows if not row[verdicts_table.c.is_withdrawn]), key=_age)
     after = {row[verdicts_table.c.seq] for row in remaining[-1:]}
     if before == after:
@@ -270,8 +279,8 @@ def _settle(connection: Connection, candidate_id: str) -> bool:
     for seqs, is_current in ((before, False), (after, True)):
         statement = update(verdicts_table).where(verdicts_table.c.seq.in_(seqs))
         connection.execute(statement.values(is_current=is_current))
-    stood = [row for row in rows if row[verdicts_table.c.seq] in before]
-    append(connection, _change(candidate_id, stood, remaining[-1:]))
+    former = [row for row in rows if row[verdicts_table.c.seq] in before]
+    append(connection, _change(candidate_id, former, remaining[-1:]))
     is_it = completions_table.c.id == candidate_id
     connection.execute(update(completions_table).where(is_it).values(shown_verdict=_STALE))
     return True
