@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
+import string
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from exports import example, mixed, real, unreviewed
+from seedbed import merge
 from seedbed.cli import main
 from seedbed.errors import SourceError, UserError
 from seedbed.export import FORMATS, export, verify, write_jsonl
@@ -38,6 +41,17 @@ def merged_folder(path, technique="qa"):
         write_jsonl(path / f"{split}.jsonl", (e.to_dict() for e in examples))
     (path / "merge.json").write_text(json.dumps({"target_fraction": 0.3, "n_duplicates": 2}))
     return path
+
+
+def text(number):
+    """Return a text that is like no other."""
+    rng = random.Random(number)
+    return " ".join("".join(rng.choices(string.ascii_lowercase, k=6)) for _ in range(12))
+
+
+def pair(number):
+    """Return the two sides of a preference pair, like those of no other."""
+    return {"chosen": text(number + 1000), "rejected": text(number + 2000)}
 
 
 def run(*arguments):
@@ -90,8 +104,23 @@ class TestFolder:
         by_split = {"train": iter([example()]), "test": [real()]}
         assert export(by_split, "alpaca", tmp_path / "1") == {"train": 1, "test": 1}
         assert export(iter([example()]), "alpaca", tmp_path / "2") == {"train": 1}
-        merged = SimpleNamespace(train=(example(),), validation=(), test=(real(),), report=None)
-        assert export(merged, "alpaca", tmp_path / "3") == {"train": 1, "test": 1}
+
+    def test_a_merge_is_exported_as_if_it_had_been_written(self, tmp_path):
+        reals = [e for e in mixed("dpo", 60) if e.origin == "real"]
+        merged = merge(
+            [replace(e, source={"prompt": text(n)}, output=pair(n)) for n, e in enumerate(reals)],
+            [example("dpo", source={"prompt": text(99)}, output=pair(99))],
+            test_fraction=0.2,
+        )
+        written = export(merged, "trl-preference", tmp_path / "1")
+        assert written == {"train": 17, "test": 4}
+        merged.write(tmp_path / "merged")
+        assert export(tmp_path / "merged", "trl-preference", tmp_path / "2") == written
+        for name in ("README.md", "train.jsonl", "test.jsonl"):
+            assert contents(tmp_path / "1")[name] == contents(tmp_path / "2")[name]
+        assert manifests.read(tmp_path / "1")["merge"]["settings"]["test_fraction"] == 0.2
+        with pytest.raises(UserError, match="2 splits"):
+            export(merged, "trl-preference", tmp_path / "one.jsonl")
 
     def test_a_split_without_rows_is_left_out(self, tmp_path):
         export({"train": [example()], "test": []}, "alpaca", tmp_path / "out")

@@ -56,8 +56,11 @@ def labels(tally: Tally) -> Section:
 def documents(tally: Tally) -> Section:
     """List the documents behind the examples, those with most first."""
     table = [(name, n) for name, n in most(tally.documents) if name]
-    lines = [*more(table), f"{tally.documents['']} rows come from no document."] if table else []
-    return Section("Documents", lines, ("document", "#rows of it"), table[:N_LISTED])
+    n_without = tally.documents[""]
+    lines = [f"{n_without} rows come from no document."] if table and n_without else []
+    return Section(
+        "Documents", [*more(table), *lines], ("document", "#rows of it"), table[:N_LISTED]
+    )
 
 
 def keys(format_: Format) -> list[Section]:

@@ -18,7 +18,10 @@ MERGE_REPORT = "merge.json"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Examples by split, with the report of the merge and the fingerprints of the files, if any."""
+    """Examples by split; the report of the merge, if any; fingerprints of what was read, by split.
+
+    The report's own fingerprint stands under "merge".
+    """
 
     splits: Mapping[str, Iterable[Example]]
     merge: Mapping[str, Any] = field(default_factory=dict)
@@ -35,7 +38,7 @@ def open_source(data: object) -> Source:
     if isinstance(data, Mapping):
         return Source(_known_splits(data))
     if hasattr(data, "train"):
-        splits = {split: getattr(data, split, ()) for split in SPLITS}
+        splits = {split: rows for split in SPLITS if (rows := getattr(data, split, ()))}
         report: Any = getattr(data, "report", None)
         return Source(splits, report.to_dict() if hasattr(report, "to_dict") else {})
     if isinstance(data, Iterable):
@@ -49,26 +52,15 @@ def open_source(data: object) -> Source:
 def _of_path(path: Path) -> Source:
     files = split_files(path)
     report = path / MERGE_REPORT
-    inputs = [*files.values(), *([report] if report.exists() else [])]
+    inputs = {**files, **({"merge": report} if report.exists() else {})}
     try:
-        fingerprints = {
-            split_or_name: fingerprint(file)
-            for split_or_name, file in ((_input_name(f, files), f) for f in inputs)
-        }
+        fingerprints = {name: fingerprint(file) for name, file in inputs.items()}
     except OSError as exc:
         raise SourceError(
             f"Cannot read {exc.filename}: {exc.strerror}.", hint="Write it with `seedbed pull`."
         ) from exc
-    return Source(
-        {split: read_examples(file) for split, file in files.items()},
-        _merge_report(report) if report.exists() else {},
-        fingerprints,
-    )
-
-
-def _input_name(file: Path, files: Mapping[str, Path]) -> str:
-    """Name an input by what it is, not by how the file happens to be called."""
-    return next((split for split, own in files.items() if own == file), "merge")
+    splits = {split: read_examples(file) for split, file in files.items()}
+    return Source(splits, _merge_report(report) if report.exists() else {}, fingerprints)
 
 
 def _merge_report(path: Path) -> dict[str, Any]:
