@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isnan, nan
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from seedbed.documents import MAX_CHARACTERS, Block, Document, Page, check_size
@@ -33,7 +32,7 @@ MAX_PAGES = 5_000
 _MIN_LETTERS = 3  # fewer on a page are dirt of a scan
 _GARBLED = 0.3  # a page with this share of characters without a meaning has a font without a table
 _RUNNING_SHARE = 0.6  # a line is a running one if it stands on most pages that have text,
-_MIN_RUNNING = 3  # and on so many
+_MIN_RUNNING = 3  # of so many or more
 _RUNNING_LINES = 4  # at a page's beginning or end, counted in lines
 _SAME_PLACE = 4.0  # points of height that make no difference
 _LOOSE = 1.3  # a gap of more than this many usual line pitches separates paragraphs
@@ -245,18 +244,16 @@ def _clean(text: str) -> str:
 def _without_running_lines(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     """Mark the lines that stand on most pages: at the beginning or end, in the same place.
 
-    Two pages are enough to know page numbers; words that repeat take three.
+    Of two pages, only where they are numbered: what stands on both may be a title.
     """
     counts: Counter[str] = Counter()
     for sheet in sheets:
         ends = sheet.lines[:_RUNNING_LINES] + sheet.lines[_RUNNING_LINES:][-_RUNNING_LINES:]
         counts.update({pattern for line in ends for pattern in _patterns(line, sheet.number)})
     n_wanted = max(2.0, _RUNNING_SHARE * len(sheets))
-    running = {
-        pattern
-        for pattern, n in counts.items()
-        if n >= n_wanted and (n >= _MIN_RUNNING or _NUMBER_SIGN in pattern)
-    }
+    running = {pattern for pattern, n in counts.items() if n >= n_wanted}
+    if len(sheets) < _MIN_RUNNING and not any(_NUMBER_SIGN in pattern for pattern in running):
+        return list(sheets)
     return [_marked(sheet, running) for sheet in sheets]
 
 
@@ -373,36 +370,47 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How a page is set: usual distance of lines, and how far right they reach (points)."""
+    """How a page is set: the usual distance of lines (points), and its lines."""
 
     pitch: float
-    right: float
+    lines: Sequence[_Line]
+
+    def would_fit(self, line: _Line, before: _Line) -> bool:
+        """Tell whether a line's first word had room at the end of the line before.
+
+        Then the break was meant. The room ends where the other lines of the column do.
+        """
+        right = max(other.right for other in self.lines if other.left < before.right)
+        letter = (before.right - before.left) / max(1, len(before.text))
+        return before.right + 1.2 * (len(line.text.split()[0]) + 1) * letter < right
 
 
 def _shape(lines: Sequence[_Line]) -> _Shape:
+    """Take the distance of most lines within paragraphs: those between paragraphs are larger."""
     steps = [a.base - b.base for a, b in pairwise(lines)]
-    usual = [step for step in steps if 0 < step < 4 * max(line.size for line in lines)]
-    pitch = median(usual) if usual else 0.0
-    # paragraphs of one line each: what lies between them is no line pitch
-    if usual:
-        pitch = min(pitch, 1.6 * median(line.size for line in lines))
-    return _Shape(pitch, max((line.right for line in lines), default=0.0))
+    largest = max((line.size for line in lines), default=0.0)
+    usual = sorted(step for step in steps if 0 < step < 4 * largest)
+    return _Shape(usual[len(usual) // 5] if usual else 0.0, lines)
 
 
 def _begins(line: _Line, before: _Line, shape: _Shape) -> bool:
     """Tell whether a line begins a paragraph."""
     if abs(line.size - before.size) > 0.1 * before.size or line.is_bold != before.is_bold:
         return not _goes_on(line, before)
-    if _ITEM.match(line.text) and not before.is_hyphenated:
-        return before.text.endswith(_CLOSED) or before.right < shape.right - 3 * line.size
     step = before.base - line.base
     if isnan(step) or step < 0:  # another page or column
         return not _goes_on(line, before)
     if step > _LOOSE * max(shape.pitch, line.size):
         return True
+    if before.is_hyphenated:
+        return False
+    is_closed, is_meant = before.text.endswith(_CLOSED), shape.would_fit(line, before)
     is_indented = line.left > before.left + 0.8 * line.size
-    is_short = before.right < shape.right - 6 * line.size
-    return before.text.endswith(_CLOSED) and (is_short or is_indented)
+    if is_closed and (is_indented or before.text.endswith(":")):
+        return True
+    if _ITEM.match(line.text):  # "(b)" may stand in running text
+        return is_meant or (is_closed and line.text[0] != "(")
+    return is_meant and (is_closed or not line.text[0].islower())
 
 
 def _goes_on(line: _Line, before: _Line) -> bool:
