@@ -9,7 +9,7 @@ from typing import Any
 
 from seedbed.errors import NotFoundError, ServiceError
 from seedbed.records import content_id
-from seedbed_backend import findings, queues, rescreen, seeds
+from seedbed_backend import findings, queues, rescreen, seeds, suggestions
 from seedbed_backend.services import Services
 from seedbed_backend.store import Analysis, AnalysisKind, Project, utc_now
 
@@ -28,6 +28,7 @@ _KINDS: Mapping[AnalysisKind, Callable[[Services, Analysis], Outcome]] = {
     "report": lambda services, analysis: Outcome(*findings.find(services, analysis)),
     "rescreen": lambda services, analysis: Outcome(rescreen.perform(services, analysis)),
     "seeds": lambda services, analysis: Outcome(seeds.perform(services, analysis)),
+    "suggestions": lambda services, analysis: Outcome(suggestions.perform(services, analysis)),
 }
 
 

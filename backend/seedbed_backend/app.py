@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         reports,
         reviewers,
         seeds,
+        suggestions,
     )
 
     settings = settings or Settings.from_environment()
@@ -52,7 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["seedbed"] = services
     app.extensions["seedbed_model"] = SeedbedModel(services=services)
     app.register_blueprint(label_studio.blueprint)
-    for routes in (api, seeds, reports, documents, gate, examples, reviewers):
+    for routes in (api, seeds, reports, documents, gate, examples, reviewers, suggestions):
         app.register_blueprint(routes.blueprint, url_prefix="/api")
     app.register_blueprint(metrics.blueprint)
     app.before_request(_require_password)

@@ -98,6 +98,15 @@ class TextIndex:
         found: Vectors = self._vectors.reconstruct(self.ids.index(id_))
         return found
 
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the vectors of what is there of the ids, each of shape (dimension,)."""
+        wanted = set(ids)
+        return {
+            id_: self._vectors.reconstruct(place)
+            for place, id_ in enumerate(self.ids)
+            if id_ in wanted
+        }
+
     def search(
         self,
         texts: Sequence[str],

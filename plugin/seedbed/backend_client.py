@@ -120,6 +120,10 @@ class BackendClient:
         """Let a filter worker select `n` seeds from the project's sources; return the analysis."""
         return self._call("POST", f"projects/{_quoted(project)}/seeds", {"n": n})
 
+    def start_suggestions(self, project: str, n: int) -> dict[str, Any]:
+        """Let a filter worker find up to `n` survivors that are like rejected ones; the analysis."""
+        return self._call("POST", f"projects/{_quoted(project)}/suggestions", {"n": n})
+
     def techniques(self) -> list[dict[str, Any]]:
         """Return the funnel of every technique, over all projects."""
         found: list[dict[str, Any]] = self._call("GET", "report")["techniques"]

@@ -275,18 +275,23 @@ class LabelStudioServer:
         """
         with self._calling(f"setting the tabs of project {project}"):
             views = self._sdk.views.list(project=project)
-            known = {(view.data or {}).get("title"): view.id for view in views}
-            ids = []
-            for tab in tabs:
-                view = known.get(tab["title"])
-                if view is None:
-                    ids.append(int(self._sdk.views.create(project=project, data=dict(tab)).id))
-                else:
-                    self._sdk.views.update(str(view), project=project, data=dict(tab))
-                    ids.append(int(view))
+            ids = [self._save_tab(project, tab, views) for tab in tabs]
             others = [int(view.id) for view in views if view.id not in ids]
             self._sdk.views.update_order(project=project, ids=[*ids, *others])
         return ids
+
+    def set_tab(self, project: int, tab: Mapping[str, Any]) -> int:
+        """Create a tab behind the others, or update it where it is; return its id."""
+        with self._calling(f"setting the tab {tab['title']!r} of project {project}"):
+            return self._save_tab(project, tab, self._sdk.views.list(project=project))
+
+    def _save_tab(self, project: int, tab: Mapping[str, Any], views: Sequence[Any]) -> int:
+        known = {(view.data or {}).get("title"): view.id for view in views}
+        view = known.get(tab["title"])
+        if view is None:
+            return int(self._sdk.views.create(project=project, data=dict(tab)).id)
+        self._sdk.views.update(str(view), project=project, data=dict(tab))
+        return int(view)
 
     def set_review_fraction(self, project: int, review_fraction: float) -> None:
         """Enlarge or shrink the review sample: only the filter of its tab changes."""
@@ -491,6 +496,11 @@ class LabelStudioServer:
         """
         with self._calling(f"changing task {task}"):
             self._sdk.tasks.update(str(task), data=dict(data))
+
+    def tasks_above(self, project: int, column: str, limit: float) -> list[int]:
+        """Return the ids of the tasks whose column, such as "data.score", is above a number."""
+        is_above = _filter(column, "greater", limit, kind="Number")
+        return [int(task["id"]) for task in self._paged(project, "task_only", is_above)]
 
     def data_of(self, project: int, tasks: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Return the data of what is there of a project's tasks, at 4 ms a task in place of 100."""

@@ -68,6 +68,7 @@ _RESERVED = frozenset(
         "record",
         "verdict",
         "reasons",
+        "like_rejected",
         "approved",
         "seal",
         "shown",

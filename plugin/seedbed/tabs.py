@@ -19,6 +19,11 @@ VERDICT_TABS: Mapping[str, VerdictStatus] = {
     "Fixed": "FIXED",
     "Accepted": "ACCEPTED",
 }
+SUGGESTION_TAB = "Like rejected"
+LIKE_REJECTED = "like_rejected"
+"""The data key of a suggested task: how near it is to a rejected candidate, 0 for none. Filters by a
+list of ids would be handier, but Label Studio's page never opens a project that has one."""
+
 LATEST = "-tasks:updated_at"
 """Last touched first. Label Studio sorts by its `completed_at` only what it calls completed."""
 
@@ -44,6 +49,7 @@ _HIDDEN_COLUMNS = (
     "data.batch",
     "data.verdict",
     "data.reasons",
+    "data.like_rejected",
     "data.approved",
     "data.seal",
     "data.shown",
@@ -98,6 +104,24 @@ def review_tabs(
         _tab(technique, "Skipped", [is_offered, *is_skipped], LATEST),
         _tab(technique, "Withdrawn", [is_withdrawn], "tasks:data.score"),
     ]
+
+
+def suggestion_tab(technique: Technique) -> dict[str, Any]:
+    """Return the tab of what is like the rejected ones and waits, the nearest first."""
+    is_near = _filter(f"data.{LIKE_REJECTED}", "greater", "Number", 0)
+    is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
+    is_unjudged = _filter("total_annotations", "equal", "Number", 0)
+    order = f"-tasks:data.{LIKE_REJECTED}"
+    tab = _tab(
+        technique,
+        SUGGESTION_TAB,
+        [is_near, is_offered, is_unjudged],
+        order,
+        (*_COUNTS, "data.technique"),
+        (f"data.{LIKE_REJECTED}",),
+    )
+    tab["columnsDisplayType"][f"tasks:data.{LIKE_REJECTED}"] = "Number"
+    return tab
 
 
 def _verdict_tab(technique: Technique, title: str, status: VerdictStatus) -> dict[str, Any]:

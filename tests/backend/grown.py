@@ -94,6 +94,13 @@ class RememberingLabelStudio:
     def set_description(self, project: int, text: str) -> None:
         self.notice = text
 
+    def tasks_above(self, project: int, column: str, limit: float) -> list[int]:
+        key = column.removeprefix("data.")
+        return [id_ for id_, t in self.stored.items() if (t["data"].get(key) or 0) > limit]
+
+    def set_tab(self, project: int, tab: Any) -> int:
+        return 0
+
     def set_tabs(self, project: int, tabs: Any) -> list[int]:
         return []
 
