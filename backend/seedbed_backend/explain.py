@@ -10,7 +10,8 @@ from seedbed.documents import locate
 from seedbed.errors import NotFoundError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import Decision, Verdict
-from seedbed_backend import outlook, provenance
+from seedbed_backend import feedback, outlook, provenance
+from seedbed_backend.feedback import Feedback
 from seedbed_backend.filters import filters
 from seedbed_backend.store import Event, FormerDecision, Project, Run, Store, StoredCandidate
 
@@ -123,6 +124,7 @@ def _generation(stored: StoredCandidate, run: Run, recipe: Recipe) -> dict[str, 
         "n_tokens": completion.n_tokens,
         "seconds": completion.seconds,
         "text": completion.text,
+        "shown": feedback.summary(Feedback.of(run.feedback)),
     }
 
 

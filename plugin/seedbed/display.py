@@ -87,6 +87,8 @@ def print_plan(project: str, plan: Mapping[str, Any]) -> None:
     click.secho(f"Plan for {plan['target']} survivors of {project}", bold=True)
     _line("budget", f"{plan['budget']} attempts at most; the first {plan['warm_up']} are a warm-up")
     left_out = f"; {plan['n_left_out']} left out, too long" if plan["n_left_out"] else ""
+    if learned := shown_feedback(plan["feedback"]):
+        _line("prompts show", learned)
     if not ahead:
         _line("sources", f"{plan['n_sources']}{left_out}")
         click.echo(
@@ -119,6 +121,19 @@ def print_plan(project: str, plan: Mapping[str, Any]) -> None:
             f"  Each source will be asked about {each:.0f} times, and was so far only {asked:.0f}: "
             "expect a lower yield."
         )
+
+
+def shown_feedback(feedback: Mapping[str, Any]) -> str:
+    """Say how many corrected and rejected candidates prompts show; "" where none was chosen."""
+    counts = ((len(feedback["few_shot"]), "corrected"), (len(feedback["avoid"]), "rejected"))
+    said = " and ".join(f"{n} {what}" for n, what in counts if n)
+    n_left_out = feedback["n_left_out"]
+    if not said:
+        return f"none of {n_left_out} judged candidates: no room beside the sources" * bool(
+            n_left_out
+        )
+    no_room = f"; {n_left_out} more had no room beside the longest source" if n_left_out else ""
+    return f"{said} candidate{'s' if sum(n for n, _ in counts) > 1 else ''}{no_room}"
 
 
 def print_trials(trials: Sequence[Mapping[str, Any]]) -> None:

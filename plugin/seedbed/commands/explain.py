@@ -97,6 +97,9 @@ def _print_generation(made: Mapping[str, Any], fields: Mapping[str, str]) -> Non
     if made["screened_by"] != made["recipe"]:
         _line("screened by", f"recipe {made['screened_by']}")
     _line("prompt", made["prompt"])
+    for name, said in (("few_shot", "follows"), ("avoid", "avoids")):
+        if ids := made["shown"][name]:
+            _line(said, ", ".join(id_[:8] for id_ in ids))
     sampling = ", ".join(f"{name} {value}" for name, value in made["sampling"].items())
     _line("sampling", f"{sampling}; seed {made['rng_seed']}")
     _line(

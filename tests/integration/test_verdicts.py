@@ -1,0 +1,405 @@
+"""Every way to judge, to change one's mind and to lose a message, on the real Label Studio."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+
+import httpx
+import pytest
+
+from growing import wait_for
+from seedbed import recipe, registry
+from seedbed.records import Completion, Decision, SourceTask
+from seedbed.tabs import VERDICT_TABS
+from seedbed_backend import periodic, publishing, queues, verdicts
+from seedbed_backend.services import Services
+from seedbed_backend.settings import Settings
+from seedbed_backend.store import Batch, Run, StateChange
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("label_studio"),
+    pytest.mark.timeout(300),
+]
+
+PASSAGE = "The fee is 25 EUR. It is due in May. Students pay nothing at all."
+N_TASKS = 30
+
+
+@pytest.fixture(scope="module")
+def services(stack):
+    opened = Services(Settings.from_environment(os.environ | stack.environment))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def project(backend, services):
+    """Questions about a passage, published as a run publishes them."""
+    plan = recipe.parse({"technique": "qa"})
+    made = backend.save_project("it-verdicts", plan.model_dump(mode="json"))
+    store, source = services.store, SourceTask.of({"passage": PASSAGE})
+    store.add_sources(made["id"], [source])
+    run = Run("it-verdicts-run", made["id"], plan.hash, target=1, budget=N_TASKS, state="done")
+    store.create_run(run, {source.id: 0})
+    batch = Batch("it-verdicts-batch", run.id, 1, ((source.id, 0, N_TASKS),), "screened")
+    store.add_batches([batch])
+    ids = [f"it-verdicts-{n:02}" for n in range(N_TASKS)]
+    rows = []
+    for n, id_ in enumerate(ids):
+        fields = {
+            "question": f"What is fee {n}?",
+            "answer": "25 EUR",
+            "quote": "The fee is 25 EUR.",
+        }
+        completion = Completion(id_, source.id, "prompt", n, "{}", "stop", 1)
+        rows.append((completion, fields, ""))
+    store.save_completions(run.id, batch.id, rows)
+    found = {"start": 0, "end": 18}
+    store.save_decisions([Decision(id_, "grounding", True, evidence=found) for id_ in ids])
+    store.set_states([StateChange(id_, "survivor", score=0.5) for id_ in ids])
+    store.set_draws({id_: (n / N_TASKS, "qa/-/middle") for n, id_ in enumerate(ids)})
+    assert publishing.publish_survivors(services, run) == N_TASKS
+    return made
+
+
+@pytest.fixture(scope="module")
+def unjudged(project, services):
+    """Candidates that no test has used yet."""
+    return iter(services.store.candidates(project_id=project["id"], states=("survivor",)))
+
+
+@pytest.fixture
+def stored(unjudged):
+    return next(unjudged)
+
+
+@pytest.fixture(scope="module")
+def api(stack):
+    """Label Studio's API, as its screens use it."""
+    answer = httpx.post(
+        f"{stack.label_studio_url}/api/token/refresh/",
+        json={"refresh": stack.environment["LABEL_STUDIO_API_KEY"]},
+    )
+    headers = {"Authorization": f"Bearer {answer.json()['access']}"}
+    with httpx.Client(base_url=stack.label_studio_url, headers=headers, timeout=60) as client:
+
+        def call(method, path, body=None):
+            answer = client.request(method, path, json=body)
+            assert answer.is_success, answer.text
+            return answer.json() if answer.content else None
+
+        yield call
+
+
+@pytest.fixture
+def no_webhook(project, server, stack):
+    """Messages are lost while the test runs."""
+    hook = f"{stack.url}/webhook"
+    assert server.remove_webhooks(project["review_project"], hook) == 1
+    yield
+    server.set_webhook(project["review_project"], hook, stack.environment["SEEDBED_WEBHOOK_SECRET"])
+
+
+def choice(name, *values):
+    value = {"choices": list(values)}
+    return {"id": name, "from_name": name, "to_name": "doc", "type": "choices", "value": value}
+
+
+def regions(server, task, verdict="", reasons=(), **edits):
+    """Return the prediction's regions with edits by name, and a verdict."""
+    (prediction,) = server.task(task)["predictions"]
+    shown = copy.deepcopy(prediction["result"])
+    to_name = shown[0]["to_name"]
+    for region in shown:
+        region["value"] |= edits.get(region["from_name"], {})
+    shown += [choice("verdict", verdict)] if verdict else []
+    shown += [choice("reject_reason", *reasons)] if reasons else []
+    return [{**region, "to_name": to_name} for region in shown]
+
+
+def annotate(api, task, result, **more):
+    body = {"result": result, "was_cancelled": False, "lead_time": 4.2, **more}
+    return api("POST", f"/api/tasks/{task}/annotations/", body)["id"]
+
+
+def stands(services, stored):
+    return services.store.candidate(stored.candidate.id).verdict
+
+
+def status(services, stored):
+    found = stands(services, stored)
+    return found.status if found else ""
+
+
+def becomes(services, stored, expected):
+    wait_for(lambda: status(services, stored) == expected, 60, f"the verdict {expected!r}")
+
+
+def shows(server, stored, expected, approved):
+    def seen():
+        data = server.task(stored.review_task)["data"]
+        return (data["verdict"], data["approved"]) == (expected, approved)
+
+    wait_for(seen, 60, f"the mark {expected!r}")
+
+
+def in_tab(server, project, title):
+    review = project["review_project"]
+    views = {v.data["title"]: v.id for v in server._sdk.views.list(project=review)}
+    asked = {"project": review, "view": views[title], "page_size": 100}
+    return {task["id"] for task in server._request("GET", "api/tasks", params=asked)["tasks"]}
+
+
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        ({}, "ACCEPTED"),
+        ({"answer": {"text": ["25 EUR \n"]}}, "ACCEPTED"),
+        ({"answer": {"text": ["25 euros"]}}, "FIXED"),
+        ({"quote": {"start": 19, "end": 36}}, "FIXED"),
+    ],
+)
+def test_what_stands_is_shown_in_the_task_and_by_its_tab(
+    api, server, services, project, stored, edits, expected
+):
+    task = stored.review_task
+    result = regions(server, task, "accept", **edits)
+    for region in result:  # also where nothing is left of a change
+        region["origin"] = "prediction-changed"
+    annotate(api, task, result)
+    becomes(services, stored, expected)
+    shows(server, stored, expected, "yes")
+    tabs = {title: task in in_tab(server, project, title) for title in VERDICT_TABS}
+    assert tabs == {title: of == expected for title, of in VERDICT_TABS.items()}
+
+
+def test_marked_words_that_are_taken_out_or_added_are_a_correction(api, server, services, unjudged):
+    without, more = next(unjudged), next(unjudged)
+    kept = [r for r in regions(server, without.review_task, "accept") if r["from_name"] != "quote"]
+    annotate(api, without.review_task, kept)
+    added = regions(server, more.review_task, "accept")
+    quote = next(r for r in added if r["from_name"] == "quote")
+    second = {**copy.deepcopy(quote), "id": "q2"}
+    second["value"] |= {"start": 19, "end": 36, "text": PASSAGE[19:36]}
+    annotate(api, more.review_task, [*added, second])
+    becomes(services, without, "FIXED")
+    becomes(services, more, "FIXED")
+    assert stands(services, without).fields["quote"] == ""
+    assert stands(services, more).fields["quote"] == "The fee is 25 EUR. … It is due in May."
+
+
+def test_a_changed_mind_replaces_the_verdict_and_the_history_stays(api, server, services, stored):
+    task = stored.review_task
+    result = regions(server, task, "reject", ("trivial", "duplicate"))
+    made = annotate(api, task, result)
+    becomes(services, stored, "REJECTED")
+    shows(server, stored, "REJECTED", "")
+    assert server.task(task)["data"]["reasons"] == "trivial, duplicate"
+    before = server.task(task)["annotations"]
+    api("PATCH", f"/api/annotations/{made}/", {"result": regions(server, task, "accept")})
+    becomes(services, stored, "ACCEPTED")
+    shows(server, stored, "ACCEPTED", "yes")
+    assert server.task(task)["data"]["reasons"] == ""
+    said = [v.status for v in services.store.verdicts(stored.candidate.id)]
+    assert said == ["REJECTED", "ACCEPTED"]
+    after = server.task(task)["annotations"]
+    assert [a["id"] for a in after] == [a["id"] for a in before]
+    # setting it as ground truth says nothing new
+    api("PATCH", f"/api/annotations/{made}/", {"ground_truth": True})
+    services_sync = verdicts.sync(services, stored.project_id)
+    assert status(services, stored) == "ACCEPTED"
+    assert services_sync.n_withdrawn == 0
+    # and a submitted verdict that is turned into a skip is none any more
+    api("PATCH", f"/api/annotations/{made}/", {"was_cancelled": True})
+    becomes(services, stored, "")
+    shows(server, stored, "", "")
+
+
+def test_what_decides_nothing(api, server, services, project, unjudged):
+    skipped, empty, drafted, bulk, half = (next(unjudged) for _ in range(5))
+    annotate(api, skipped.review_task, regions(server, skipped.review_task), was_cancelled=True)
+    annotate(api, empty.review_task, [])
+    draft = {"result": regions(server, drafted.review_task, "accept"), "lead_time": 1.0}
+    api("POST", f"/api/tasks/{drafted.review_task}/drafts", draft)
+    api(
+        "POST",
+        f"/api/dm/actions/?id=predictions_to_annotations&project={project['review_project']}",
+        {
+            "selectedItems": {"all": False, "included": [bulk.review_task]},
+            "model_version": "seedbed",
+        },
+    )
+    erased = [r for r in regions(server, half.review_task, "accept") if r["from_name"] != "answer"]
+    annotate(api, half.review_task, erased)
+    verdicts.sync(services, project["id"])
+    for stored in (skipped, empty, drafted, bulk, half):
+        assert stands(services, stored) is None
+    assert skipped.review_task in in_tab(server, project, "Skipped")
+    # a person who opens the copy and decides is heard
+    (copied,) = server.task(bulk.review_task)["annotations"]
+    judged = {"result": regions(server, bulk.review_task, "accept")}
+    api("PATCH", f"/api/annotations/{copied['id']}/", judged)
+    becomes(services, bulk, "ACCEPTED")
+
+
+def test_of_two_people_the_later_one_stands_until_it_is_deleted(api, server, services, stored):
+    task = stored.review_task
+    first = annotate(api, task, regions(server, task, "accept"))
+    becomes(services, stored, "ACCEPTED")
+    second = annotate(api, task, regions(server, task, "reject", ("trivial",)))
+    becomes(services, stored, "REJECTED")
+    api("DELETE", f"/api/annotations/{second}/")
+    becomes(services, stored, "ACCEPTED")
+    assert stands(services, stored).annotation_id == first
+    api("DELETE", f"/api/annotations/{first}/")
+    becomes(services, stored, "")
+    shows(server, stored, "", "")
+
+
+def test_messages_may_come_twice_late_or_about_nothing(
+    api, server, services, stack, project, stored
+):
+    task = stored.review_task
+    made = annotate(api, task, regions(server, task, "accept"))
+    becomes(services, stored, "ACCEPTED")
+    headers = {"X-Seedbed-Secret": stack.environment["SEEDBED_WEBHOOK_SECRET"]}
+    about = {"project": {"id": project["review_project"]}}
+
+    def message(action, **body):
+        answer = httpx.post(
+            f"{stack.url}/webhook", json={"action": action, **about, **body}, headers=headers
+        )
+        assert answer.status_code == 200
+
+    for _ in range(2):
+        message("ANNOTATION_CREATED", annotation={"id": made}, task={"id": task})
+    message("ANNOTATIONS_DELETED", annotations=[{"id": 10**7}])
+    message("ANNOTATION_UPDATED", annotation={"id": 1}, task={"id": 10**7})
+    api("DELETE", f"/api/annotations/{made}/")
+    becomes(services, stored, "")
+    message("ANNOTATION_CREATED", annotation={"id": made}, task={"id": task})  # late
+    wait_for(lambda: not services.queues.depth()[queues.REVIEW], what="the end of the queue")
+    verdicts.read_task(services, project["id"], task)
+    assert stands(services, stored) is None
+    assert len(services.store.verdicts(stored.candidate.id)) == 1
+
+
+def test_lost_messages_are_found_by_the_next_sync(
+    api, server, services, project, unjudged, no_webhook
+):
+    kept, deleted, emptied, gone = (next(unjudged) for _ in range(4))
+    made = {
+        s.review_task: annotate(api, s.review_task, regions(server, s.review_task, "accept"))
+        for s in (deleted, emptied, gone)
+    }
+    first = verdicts.sync(services, project["id"])
+    assert [status(services, s) for s in (deleted, emptied, gone)] == ["ACCEPTED"] * 3
+    assert first.n_changed == 3
+    for s in (deleted, emptied, gone):
+        shows(server, s, "ACCEPTED", "yes")
+    newest = datetime.fromisoformat(
+        verdicts.sync(services, project["id"]).newest.replace("Z", "+00:00")
+    )
+    assert abs((datetime.now(timezone.utc) - newest).total_seconds()) < 120
+    # all lost: a new one, a deleted one, one that became a skip
+    annotate(api, kept.review_task, regions(server, kept.review_task, "reject", ("trivial",)))
+    api("DELETE", f"/api/annotations/{made[deleted.review_task]}/")
+    api("PATCH", f"/api/annotations/{made[emptied.review_task]}/", {"was_cancelled": True})
+    report = verdicts.sync_since(services, project["id"], newest)
+    assert (report.n_changed, report.n_withdrawn) == (1, 2)
+    assert [status(services, s) for s in (kept, deleted, emptied)] == ["REJECTED", "", ""]
+    # a task that somebody deleted is found when all is read
+    server._sdk.tasks.delete(str(gone.review_task))
+    assert verdicts.sync(services, project["id"]).n_withdrawn == 1
+    assert status(services, gone) == ""
+    assert verdicts.sync(services, project["id"]).n_changed == 0
+    wait_for(lambda: not services.store.marks_due(project["id"]), 60, "all marks")
+
+
+def test_a_mark_that_label_studio_lost_is_made_again(api, server, services, project, stored):
+    annotate(api, stored.review_task, regions(server, stored.review_task, "accept"))
+    becomes(services, stored, "ACCEPTED")
+    shows(server, stored, "ACCEPTED", "yes")
+    server.change_data(stored.review_task, verdict="", approved="")
+    verdicts.sync(services, project["id"])
+    shows(server, stored, "ACCEPTED", "yes")
+
+
+def test_the_periodic_sync_reads_what_changed_and_now_and_then_all(
+    api, server, services, project, unjudged, no_webhook, monkeypatch
+):
+    redis = services.queues.redis
+    redis.delete(f"seedbed:synced:{project['id']}")
+    asked = []
+    for name in ("sync", "sync_since"):
+        plain = getattr(verdicts, name)
+        monkeypatch.setattr(
+            verdicts, name, lambda *a, _n=name, _p=plain: (asked.append(_n), _p(*a))[1]
+        )
+    monkeypatch.setattr(periodic, "WHOLE_EVERY", 2)
+    stored = next(unjudged)
+    for _ in range(4):
+        periodic.sync(services, project["id"])
+    annotate(api, stored.review_task, regions(server, stored.review_task, "accept"))
+    periodic.sync(services, project["id"])
+    assert asked == ["sync", "sync_since", "sync", "sync_since", "sync"]
+    assert status(services, stored) == "ACCEPTED"
+
+
+def test_of_many_workers_one_queues_the_sync(services, project):
+    every = 3600.0
+    settings = Settings.from_environment(
+        os.environ
+        | {
+            "SEEDBED_REDIS_URL": services.settings.redis_url.rpartition("/")[0] + "/7",
+            "SEEDBED_STORE_URL": services.settings.store_url,
+            "SEEDBED_SYNC_SECONDS": str(every),
+        }
+    )
+    workers = [Services(settings) for _ in range(6)]
+    barrier = threading.Barrier(6)
+
+    def ask(worker):
+        barrier.wait()
+        return periodic.queue_sync(worker)
+
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            assert sorted(pool.map(ask, workers)) == [False] * 5 + [True]
+        first = workers[0].queues
+        assert first.is_waiting(queues.REVIEW, "sync", project["id"])
+        assert 0 < first.redis.pttl("seedbed:sync") <= every * 1000
+    finally:
+        workers[0].queues.redis.flushdb()
+        for worker in workers:
+            worker.close()
+
+
+def test_a_label_that_is_changed_is_a_correction(backend, services, server, api):
+    plan = recipe.parse({"technique": "expand", "labels": ["fee", "term"]})
+    made = backend.save_project("it-verdicts-label", plan.model_dump(mode="json"))
+    store, source = services.store, SourceTask.of({"seed": "It costs 5 EUR.", "label": "fee"})
+    store.add_sources(made["id"], [source])
+    run = Run("it-label-run", made["id"], plan.hash, target=1, budget=1, state="done")
+    store.create_run(run, {source.id: 0})
+    store.add_batches([Batch("it-label-batch", run.id, 1, ((source.id, 0, 1),), "screened")])
+    fields = {"example": "It ends in May.", "label": "fee"}
+    completion = Completion("it-label-candidate", source.id, "prompt", 0, "{}", "stop", 1)
+    store.save_completions(run.id, "it-label-batch", [(completion, fields, "")])
+    store.set_states([StateChange(completion.id, "survivor", score=0.5)])
+    store.set_draws({completion.id: (0.1, "s")})
+    publishing.publish_survivors(services, run)
+    stored = store.candidate(completion.id)
+    annotate(
+        api,
+        stored.review_task,
+        regions(server, stored.review_task, "accept", label={"choices": ["term"]}),
+    )
+    becomes(services, stored, "FIXED")
+    assert stands(services, stored).fields == {"example": "It ends in May.", "label": "term"}
+    assert registry.technique("expand").label_field == "label"
