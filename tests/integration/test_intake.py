@@ -43,7 +43,7 @@ def test_the_preview_shows_chunks_and_imports_nothing(imported, folder):
     preview, _ = imported
     assert preview["imported"] is None
     assert preview["token_counts"]["is_estimate"] is False
-    assert "seedbed-demo" in preview["token_counts"]["model"]
+    assert preview["token_counts"]["model"] == "Seedbed demo"
     files = {file["file"]: file for file in preview["files"]}
     pdf = files["contract.pdf"]
     assert pdf["n_pages"] == 3
@@ -109,7 +109,7 @@ def test_a_second_import_adds_nothing_and_the_preview_says_so(imported, run_seed
     [
         (("--tokens", 0), "A passage cannot have 0 tokens."),
         (("--overlap", 150), "Passages of 200 tokens cannot overlap by 150. Use 0 to 100"),
-        (("--tokens", 100_000), "A chunk of 100000 tokens does not fit seedbed-demo"),
+        (("--tokens", 100_000), "A chunk of 100000 tokens does not fit Seedbed demo"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(project, run_seedbed, folder, options, says):
