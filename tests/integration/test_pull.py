@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -19,14 +20,17 @@ from typing import Any
 import httpx
 import pytest
 
-from growing import ROOT
+from growing import ROOT, wait_for
 from samples import PASSAGE, SAMPLES
 from seedbed import Client, gate_notice, labeling, registry
 from seedbed.client import moment
 from seedbed.errors import LabelStudioError, NotFoundError, UserError
 from seedbed.gate_notice import RunNotice
+from seedbed.recipe import parse
 from seedbed.records import Candidate, SourceTask
 from seedbed.tabs import WITHDRAWN_DRAW
+from seedbed_backend.stack.processes import free_port
+from seedbed_backend.store import Project, Store
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 
@@ -361,20 +365,229 @@ def plain_sdk_snippet() -> str:
     return snippet
 
 
-def run_snippet(url: str, api_key: str, project: int) -> str:
+def run_snippet(url: str, api_key: str, project: int) -> dict[str, str]:
+    """Run it, and return its lines by candidate."""
     snippet = plain_sdk_snippet().replace("http://localhost:8080", url)
     snippet = snippet.replace("a personal access token", api_key)
     snippet = snippet.replace("project=2", f"project={project}")
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(snippet, "README.md", "exec"), {})  # noqa: S102 - our own README
-    return printed.getvalue()
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return {line.split(" ", 1)[0]: line for line in done.stdout.splitlines()}
 
 
 def test_the_readmes_plain_sdk_code_finds_what_is_marked_approved(world, server):
     for cid in ("accepted", "fixed", "moved"):  # as Seedbed's server marks them
         server.change_data(world.tasks[cid], approved="yes", verdict="ACCEPTED")
-    printed = run_snippet(world.url, world.api_key, world.project)
-    lines = {line.split(" ", 1)[0]: line for line in printed.splitlines()}
+    lines = run_snippet(world.url, world.api_key, world.project)
     assert set(lines) == {"accepted", "fixed", "moved"}
     assert "'answer': {'text': ['25 euros']}" in lines["fixed"]
+
+
+# --- the web API ---------------------------------------------------------------------------------
+
+PASSWORD = ("seedbed", "secret")
+
+
+@pytest.fixture(scope="module")
+def sources(server):
+    """A source project of one passage and, beside it, what a person wrote."""
+    project = server.create_project("pull test sources", labeling.source_config(QA))
+    meta = {"provenance": {"file": "loan.pdf", "char_start": 5, "char_end": 5 + len(PASSAGE)}}
+    server.import_tasks(project, [{"data": SOURCE, "meta": meta}])
+    yield project
+    server.delete_project(project)
+
+
+@pytest.fixture(scope="module")
+def home(world, sources, tmp_path_factory):
+    """Where the web process keeps its books: it knows one project."""
+    folder = tmp_path_factory.mktemp("web")
+    recipe = parse({"technique": "qa"})
+    with contextlib.closing(Store.open(f"sqlite:///{folder / 'seedbed.sqlite3'}")) as store:
+        store.migrate()
+        store.save_project(
+            Project(
+                id="loans",
+                name="loans",
+                technique="qa",
+                recipe=recipe.model_dump(mode="json"),
+                recipe_hash=recipe.hash,
+                label_studio_url=world.url,
+                source_project=sources,
+                review_project=world.project,
+            )
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def web_process(home, label_studio_url: str, api_key: str):
+    """Run the server as `seedbed up` does; give its address."""
+    port = free_port(0)
+    own = {
+        "SEEDBED_HOME": str(home),
+        "LABEL_STUDIO_URL": label_studio_url,
+        "LABEL_STUDIO_API_KEY": api_key,
+        "BASIC_AUTH_PASS": PASSWORD[1],
+        "SEEDBED_WEBHOOK_SECRET": "s",
+    }
+    command = [
+        *(sys.executable, "-m", "gunicorn", "_wsgi:app", "--chdir", ROOT / "backend"),
+        *("--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "4"),
+        "--no-control-socket",
+    ]
+    log = home / f"web-{port}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, env=os.environ | own, stdout=file, stderr=file)
+    try:
+        url = f"http://localhost:{port}"
+        wait_for(lambda: _answers(url), 120, "the web process's answer")
+        yield url, log
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/health", timeout=5).is_success
+    return False
+
+
+@pytest.fixture(scope="module")
+def web(home, world):
+    with web_process(home, world.url, world.api_key) as (url, _):
+        yield url
+
+
+def get(web: str, query: str = "", project: str = "loans") -> httpx.Response:
+    return httpx.get(f"{web}/api/projects/{project}/examples{query}", auth=PASSWORD, timeout=60)
+
+
+@pytest.mark.parametrize("policy", ["reviewed", "gated"])
+def test_the_web_api_gives_what_python_gives(web, world, policy):
+    answer = get(web, f"?policy={policy}")
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    rows = [json.loads(line) for line in answer.text.splitlines()]
+    with world.client() as client:
+        assert rows == [example.to_dict() for example in client.pull(world.project, policy)]
+    assert len(rows) >= 3
+
+
+def test_the_web_api_gives_every_kind(web, world, sources):
+    rows = {
+        kind: [json.loads(line) for line in get(web, f"?kind={kind}").text.splitlines()]
+        for kind in ("real", "preferences", "chunks")
+    }
+    assert [row["output"]["chosen"] for row in rows["preferences"]] == ["25 euros"]
+    assert rows["real"] == []  # a bare passage is no example
+    assert rows["chunks"] == [
+        {
+            "text": PASSAGE, "document": SOURCE["document"], "page": -1, "page_end": -1,
+            "char_start": 5, "char_end": 5 + len(PASSAGE), "source_id": SourceTask.of(SOURCE).id,
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("?kind=all", 400, "Known: approved, real"),
+        ("?policy=any", 400, "Known: reviewed, gated"),
+        ("?since=lately", 400, "no point in time"),
+        ("?limit=3", 400, "no argument"),
+        ("?since=2026-01-31T08:30:00+01:00&reviewers=ids", 200, '"reviewer": 1,'),
+    ],
+)
+def test_the_web_api_checks_what_it_is_asked(web, query, status, said):
+    answer = get(web, query)
+    assert answer.status_code == status
+    assert said in answer.text
+
+
+def test_the_web_api_needs_a_project_and_a_password(web):
+    assert get(web, project="nobody").status_code == 404
+    assert httpx.get(f"{web}/api/projects/loans/examples").status_code == 401
+
+
+def test_http_1_0_could_not_tell_a_broken_stream(web):
+    address = ("127.0.0.1", int(web.rsplit(":", 1)[1]))
+    password = base64.b64encode(":".join(PASSWORD).encode()).decode()
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(
+            "GET /api/projects/loans/examples HTTP/1.0\r\n"
+            f"Authorization: Basic {password}\r\n\r\n".encode()
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"HTTP/1.1" in answer.split(b"\r\n\r\n")[1]
+
+
+def test_a_stream_that_breaks_off_is_no_whole_one(home, world):
+    with (
+        failing_after(world.url, 1) as label_studio,
+        web_process(home, label_studio, world.api_key) as (url, log),
+    ):
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+            get(url, "?policy=gated")
+        said = log.read_text(encoding="utf-8")
+    assert "examples of project loans were broken off" in said
+
+
+# --- beside the whole stack ----------------------------------------------------------------------
+
+
+class TestWhatWasGrown:
+    @pytest.fixture(scope="class")
+    def judged(self, grown, server, backend, label_studio):
+        """The project of the grown questions, three of which are judged, and its world."""
+        project = grown("qa")
+        tasks = {t["data"]["cid"]: t["id"] for t in server.tasks(project["review_project"])}
+        token = httpx.post(
+            f"{label_studio.url}/api/token/refresh/", json={"refresh": label_studio.api_key}
+        ).json()["access"]
+        world = World(
+            project["review_project"], label_studio.url, label_studio.api_key, tasks,
+            {"Authorization": f"Bearer {token}"},
+        )  # fmt: skip
+        first, second, third = list(tasks)[:3]
+        world.judge(first, "accept")
+        world.judge(second, "accept", answer={"text": ["As a person put it."]})
+        world.judge(third, "reject")
+        backend.sync(project["id"])
+        return project, world, (first, second, third)
+
+    def test_the_readmes_plain_sdk_code_finds_what_the_server_marked(self, judged):
+        _, world, (first, second, third) = judged
+        with world.client() as client:
+            approved = ids_of(client.pull(world.project))
+
+        def found():
+            lines = run_snippet(world.url, world.api_key, world.project)
+            return lines if set(lines) == approved else None
+
+        lines = wait_for(found, 60, "the mark on every approved task")
+        assert {first, second} <= set(lines)
+        assert third not in lines
+        assert "As a person put it." in lines[second]
+
+    def test_the_command_takes_a_projects_name(self, judged, run_seedbed, tmp_path):
+        project, _, (first, second, _) = judged
+        out = tmp_path / "rows.jsonl"
+        done = run_seedbed("pull", project["id"], "-o", out)
+        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        assert {first, second} <= {row["id"] for row in rows}
+        assert "rejected" in done.stdout
+        drawn = {"temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens"}
+        for row in rows:
+            said = row["provenance"]
+            assert said["sampling"].keys() == drawn | {"thinking"}
+            assert said["document"].endswith(".md")
+            assert said["source_id"]
+            assert len(said["model_sha256"]) == 64
+            if marked := said.get("evidence"):
+                passage = row["source"]["passage"]
+                assert passage[marked["start"] : marked["end"]] == row["output"]["quote"]
+                assert marked["char_start"] - said["char_start"] == marked["start"]
