@@ -246,7 +246,7 @@ def _unread(path: Path, technique: Technique, readers: Iterable[str]) -> str:
     """Say why a file of this type is not read, and what to do."""
     suffix = path.suffix.lower()
     known = ", ".join(readers)
-    if suffix in documents.SUFFIXES and not document_field(technique):
+    if suffix in documents.SUFFIXES and suffix not in _TEXT and not document_field(technique):
         return (
             f"{technique.name} grows from examples, not from documents. Write its examples to a file "
             f"of their own ({known}); documents are for techniques that read passages, such as qa."

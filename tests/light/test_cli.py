@@ -125,7 +125,7 @@ def test_up_names_a_file_that_is_no_gguf_before_it_starts_anything(tmp_path):
     ("name", "content", "words"),
     [
         ("empty.md", b"", "empty"),
-        ("latin1.jsonl", b'{"original": "caf\xe9"}\n', "UTF-8"),
+        ("damaged.jsonl", b'{"original": "\xc3\xa9\xc3\xa9 caf\xe9"}\n', "UTF-8"),
         ("long.jsonl", b'{"original": "' + b"x" * (2 << 20) + b'"}\n', "line 1"),
         ("broken.jsonl", b'{"original": \n', "line 1"),
         ("other.jsonl", b'{"text_of_mine": "x"}\n', "original"),

@@ -100,9 +100,14 @@ def test_text_files_hold_no_records(tmp_path):
 def test_a_dry_run_names_the_labels_that_the_import_would_refuse(german, monkeypatch):
     file, plan = german
     file.write_text(f"{EUROPEAN}Bus;-1,00;31.01.2025;Reisen\n", encoding="utf-8")
-    server = SimpleNamespace(project=lambda _: {"recipe": plan.model_dump(mode="json")})
+    server = SimpleNamespace(
+        project=lambda _: {"recipe": plan.model_dump(mode="json")},
+        tokenizer=lambda: None,  # it cannot see the model
+        present_sources=lambda *_: set(),
+    )
     monkeypatch.setattr(intake, "backend", lambda: server)
     done = CliRunner().invoke(cli.main, ["import", "bank", str(file), "--dry-run"])
+    assert "Tokens are an estimate: the server cannot see the model." in done.stdout
     assert "line 6: The label 'Reisen' is not one of: Essen, Wohnen" in done.stderr
     assert "4 sources" in done.stdout
 
