@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 MAX_BYTES = 256 << 20
 """Largest DOCX: mostly pictures, which are not read."""
 
-MAX_UNPACKED_BYTES = 64 << 20
+MAX_TEXT_BYTES = 64 << 20
 """Largest part of text when unpacked. A page of text is about 20 KiB of it, and in memory ten times
 that; a small file that unpacks to more is made to break programs."""
+
+MAX_UNPACKED_BYTES = 512 << 20
+"""All parts together, pictures too: python-docx holds them all."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _LEFT_OUT = frozenset(
@@ -54,13 +57,10 @@ def read_docx(path: Path) -> Document:
 
 
 def _check_package(path: Path) -> None:
+    """Raise SourceError for what is no DOCX, and before anything unpacks to more than fits."""
     try:
         with zipfile.ZipFile(path) as package:
-            largest = max(
-                (i.file_size for i in package.infolist() if i.filename.endswith((".xml", ".rels"))),
-                default=0,
-            )
-            names = set(package.namelist())
+            sizes = {part.filename: part.file_size for part in package.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as exc:
         with path.open("rb") as file:
             is_ole = file.read(4) == b"\xd0\xcf\x11\xe0"
@@ -70,14 +70,14 @@ def _check_package(path: Path) -> None:
                 hint="Save it as .docx without a password.",
             ) from exc
         raise _damaged() from exc
-    if "[Content_Types].xml" not in names:
+    if "[Content_Types].xml" not in sizes:
         raise _damaged()
-    if largest > MAX_UNPACKED_BYTES:
-        raise SourceError(
-            f"The file unpacks to {largest >> 20} MiB of text, more than "
-            f"{MAX_UNPACKED_BYTES >> 20}.",
-            hint="Split it.",
-        )
+    text = max((n for name, n in sizes.items() if name.endswith((".xml", ".rels"))), default=0)
+    for size, most in ((text, MAX_TEXT_BYTES), (sum(sizes.values()), MAX_UNPACKED_BYTES)):
+        if size > most:
+            raise SourceError(
+                f"The file unpacks to {size >> 20} MiB, more than {most >> 20}.", hint="Split it."
+            )
 
 
 def _damaged() -> SourceError:

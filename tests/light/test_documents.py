@@ -252,6 +252,10 @@ def test_bad_docx_files_are_named(tmp_path):
     (tmp_path / "e.docx").write_bytes(whole[: len(whole) // 2])
     with zipfile.ZipFile(tmp_path / "f.docx", "w") as package:
         package.writestr("[Content_Types].xml", "<x/>")
+    with zipfile.ZipFile(tmp_path / "g.docx", "w", zipfile.ZIP_DEFLATED) as package:
+        package.writestr("[Content_Types].xml", "<x/>")
+        for number in range(10):
+            package.writestr(f"word/media/{number}.bmp", b"0" * (60 << 20))
     assert (tmp_path / "d.docx").stat().st_size < 200_000
     said = [
         problem.message.split(",")[0].split(".")[0] for problem in ingest([tmp_path], QA).problems
@@ -260,9 +264,10 @@ def test_bad_docx_files_are_named(tmp_path):
         "The file is no DOCX",
         "The file is encrypted",
         "The file is no DOCX",
-        "The file unpacks to 80 MiB of text",
+        "The file unpacks to 80 MiB",
         "The file is no DOCX",
         "The file is no DOCX",
+        "The file unpacks to 600 MiB",
     ]
 
 
