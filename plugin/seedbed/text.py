@@ -125,7 +125,7 @@ _CLOSE = 0.6
 def shingles(text: str) -> frozenset[str]:
     """Return the character 5-grams; a shorter text is its own."""
     n = max(1, len(text) - N_LETTERS + 1)
-    return frozenset(text[at : at + N_LETTERS] for at in range(n))
+    return frozenset([text[at : at + N_LETTERS] for at in range(n)])
 
 
 def letter_similarity(a: str, b: str) -> float:

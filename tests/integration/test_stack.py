@@ -170,12 +170,12 @@ class TestVerdicts:
             return run_seedbed(*arguments).stdout
 
         synthetic, real = tmp_path / "synthetic.jsonl", tmp_path / "real.jsonl"
-        merged, out = tmp_path / "merged.jsonl", tmp_path / "train.jsonl"
+        merged, out = tmp_path / "merged", tmp_path / "out"
         seedbed("pull", project["id"], "-o", synthetic)
         seedbed("pull", project["id"], "--real", "-o", real)
         seedbed("merge", "--real", real, "--synthetic", synthetic, "-o", merged)
         seedbed("export", merged, "--format", "openai-messages", "-o", out)
-        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        rows = [json.loads(line) for line in (out / "train.jsonl").read_text().splitlines()]
         assert {row["metadata"]["origin"] for row in rows} == {"real", "synthetic"}
         assert all(row["messages"][-1]["role"] == "assistant" for row in rows)
 

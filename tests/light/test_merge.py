@@ -266,7 +266,7 @@ class TestShares:
         }
         assert "22.2%; 30% wanted" in str(report)
         assert (
-            "b: 10 of 30 synthetic rows wanted (12.5%): 11 came in, of which 1 repeat a real row."
+            "b: 70 real rows, 10 of 30 synthetic rows wanted (12.5%): 11 came in, of which 1 repeat a real row."
             in str(report)
         )
 
@@ -279,7 +279,7 @@ class TestShares:
         ]
         assert report.left_out == {"surplus": 1}
         assert (
-            "new: 0 of 0 synthetic rows wanted (0.0%): train has no real rows of this label"
+            "new: 0 real rows, 0 of 0 synthetic rows wanted (0.0%): train has no real rows of this label"
             in str(report)
         )
 

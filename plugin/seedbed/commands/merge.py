@@ -107,9 +107,11 @@ def merge(
     )
     merged.write(output)
     report = merged.report
-    click.echo(
-        json.dumps(report.to_dict(), ensure_ascii=False, indent=2) if as_json else str(report)
-    )
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
+        return
+    click.echo(str(report))
+    click.echo(f"Written to {output}; merge.json says more. Next: seedbed export {output}")
 
 
 COMMANDS = (merge,)

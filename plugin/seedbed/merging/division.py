@@ -139,6 +139,8 @@ def _first_way(
         return settings.split_by, ""
     if division.by is not None:
         return division.by, division.why
+    if not n:
+        return "source", "the real rows name no documents"
     if n < MIN_DOCUMENTS:
         return "source", f"there are {n} documents, fewer than {MIN_DOCUMENTS}"
     return "document", f"there are {n} documents"

@@ -93,15 +93,11 @@ def _checked(example: Example, origin: Origin, where: str) -> Example:
     try:
         technique = recipe.technique_of(example.technique, example.record)
         technique.row(example.source, example.output)
-        json.dumps(example.to_dict(), ensure_ascii=False).encode()
     except KeyError as exc:
         raise SourceError(f"{where}: the example {example.id} lacks the field {exc}.") from exc
-    except UnicodeEncodeError as exc:
-        raise SourceError(
-            f"{where}: the text holds half a surrogate pair.", hint="Remove that character."
-        ) from exc
     except SeedbedError as exc:
         raise SourceError(f"{where}: {exc.message}", hint=exc.hint) from exc
+    _check_encodable(json.dumps(example.to_dict(), ensure_ascii=False), where)
     return example
 
 
@@ -165,9 +161,11 @@ class _PlainRows:
         source = self._read(technique.source_fields, row, where)
         if any(f.is_required and not source.get(f.name) for f in technique.source_fields):
             return None
-        output = {} if technique.columns else self._read(technique.output_fields, row, where)
-        given = (source, output)
-        return given if self._is_trainable(given) else (source, technique.own_output(source))
+        if not technique.columns:
+            given = (source, self._read(technique.output_fields, row, where))
+            if self._is_trainable(given):
+                return given
+        return source, technique.own_output(source)
 
     def _trained_fields(self, row: Mapping[str, Any], where: str) -> Fields | None:
         """Read a prompt and a completion, or a conversation of one turn, back to fields."""
@@ -222,7 +220,18 @@ def _text(value: Any, name: str, where: str, *, is_typed: bool = False) -> str:
     if value is not None and not is_plain:
         kind = type(value).__name__
         raise SourceError(f"{where}: {name!r} is a {kind}, not text.", hint="Write it as a string.")
-    return "" if value is None else str(value).strip()
+    text = "" if value is None else str(value).strip()
+    _check_encodable(text, where)
+    return text
+
+
+def _check_encodable(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise SourceError(
+            f"{where}: the text holds half a surrogate pair.", hint="Remove that character."
+        ) from exc
 
 
 def _pair(row: Mapping[str, Any], where: str) -> tuple[str, str] | None:

@@ -17,23 +17,25 @@ length of the shorter one. Nothing is sampled or hashed, so that no pair is miss
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from operator import itemgetter
-from typing import Any, NamedTuple
+from itertools import chain, count
+from typing import NamedTuple
 
 from seedbed.sameness import NEAR_LONG, NEAR_SHORT, near_threshold
-from seedbed.text import shingles
+from seedbed.text import N_LETTERS
 
-_BLOCK = 16_384  # texts that are looked up at a time: bounds the memory
-_SKIPPED = (
-    0.5  # share of the necessary 5-grams that is not looked up; more looks up less, compares more
-)
+_BLOCK = 16_384
+"""Texts that are looked up at a time: bounds the memory, to about 5 KB for each."""
 
-_FEW = 4  # a quarter of the 5-grams that are needed may be listed ones
+_SKIPPED = 0.5
+"""Share of the necessary 5-grams that is not looked up; the more, the more texts are compared."""
+
+_FEW = 4
+"""Of the 5-grams that are needed, a quarter may be listed ones."""
 
 
 class NearPair(NamedTuple):
@@ -55,92 +57,130 @@ class Nearness:
         """Return the Jaccard from which a text is near to others that are no shorter."""
         return near_threshold(n_characters, self.short, self.long)
 
-    def similarity(self, a: str, b: str, grams_a: frozenset[str], grams_b: frozenset[str]) -> float:
-        """Return the Jaccard of two texts where they are near, else 0."""
-        n_shared = len(grams_a & grams_b)
-        jaccard = n_shared / (len(grams_a) + len(grams_b) - n_shared)
-        return jaccard if jaccard >= self.threshold(min(len(a), len(b))) else 0.0
-
 
 def near_pairs(
     probes: Sequence[str], known: Sequence[str], nearness: Nearness
 ) -> Iterator[NearPair]:
     """Yield every pair of a probe with a near known text; equal texts are near.
 
-    Texts are compared as they are: normalise them before. Needs about 3 KB of memory for each of up
-    to 16,384 known texts.
+    Texts are compared as they are: normalise them before.
     """
     for start in range(0, len(known), _BLOCK):
         block = _Block(known[start : start + _BLOCK], nearness)
         for probe, text in enumerate(probes):
-            for place, similarity in block.near(text):
+            for place, similarity in block.near(block.probe(text)):
                 yield NearPair(probe, start + place, similarity)
 
 
 def near_pairs_within(texts: Sequence[str], nearness: Nearness) -> Iterator[NearPair]:
-    """Yield every pair of near texts once, the later one as the probe."""
+    """Yield every pair of near texts once, the later one as the probe.
+
+    When a text comes as the known one, all pairs with it as the probe have come before.
+    """
     for start in range(0, len(texts), _BLOCK):
         block = _Block(texts[start : start + _BLOCK], nearness)
         for probe in range(start + 1, len(texts)):
-            for place, similarity in block.near(texts[probe]):
-                if start + place < probe:
+            own = probe - start
+            is_known = own < len(block)
+            read = block.known(own) if is_known else block.probe(texts[probe])
+            for place, similarity in block.near(read):
+                if not is_known or place < own:
                     yield NearPair(probe, start + place, similarity)
 
 
+class _Probe(NamedTuple):
+    """A text to look up: its length, how many 5-grams it has, and the ranks of the known ones."""
+
+    n_characters: int
+    n_grams: int
+    ranks: array[int]
+
+
 class _Block:
-    """Known texts, looked up by their 5-grams."""
+    """Known texts, looked up by their 5-grams, which are ranked from the rarest, 1, upwards."""
 
     def __init__(self, texts: Sequence[str], nearness: Nearness) -> None:
-        self._texts = texts
         self._nearness = nearness
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        for place, text in enumerate(texts):
-            for gram in shingles.__wrapped__(text):
-                found[gram].append(place)
+        self._lengths = [len(text) for text in texts]
+        numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        numbered = [array("I", map(numbers.__getitem__, _grams(text))) for text in texts]
+        counts = Counter(chain.from_iterable(numbered))
+        ranks = array("I", bytes(4 * len(counts)))
+        for rank, number in enumerate(sorted(counts, key=lambda n: (counts[n], n)), start=1):
+            ranks[number] = rank
+        self._ranks = {gram: ranks[number] for gram, number in numbers.items()}
+        self._known = [array("I", sorted(map(ranks.__getitem__, own))) for own in numbered]
         # Looking a place up costs about as much as an addition of 600 bits.
-        self._n_listed = max(8, len(texts) // 600)
-        # Of each 5-gram: how many texts have it, and their places as a list or as a mask.
-        self._found = {
-            gram: (len(places), self._places_or_mask(places)) for gram, places in found.items()
-        }
+        n_listed = max(8, len(texts) // 600)
+        self._n_lists = 1 + sum(n <= n_listed for n in counts.values())
+        self._lists, self._masks = self._inverted(len(counts) + 1)
 
-    def near(self, text: str) -> Iterator[tuple[int, float]]:
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def known(self, place: int) -> _Probe:
+        """Return one of the known texts as it is looked up."""
+        ranks = self._known[place]
+        return _Probe(self._lengths[place], len(ranks), ranks)
+
+    def probe(self, text: str) -> _Probe:
+        """Return any text as it is looked up."""
+        grams = _grams(text)
+        ranks = array("I", sorted(filter(None, map(self._ranks.get, grams))))
+        return _Probe(len(text), len(grams), ranks)
+
+    def near(self, probe: _Probe) -> Iterator[tuple[int, float]]:
         """Yield the places of the texts that are near, with their similarity, in their order."""
-        grams = shingles(text)
-        for place in self._candidates(text, grams):
-            other = self._texts[place]
-            similarity = self._nearness.similarity(text, other, grams, shingles(other))
-            if similarity:
+        candidates = self._candidates(probe)
+        grams = set(probe.ranks) if candidates else set()
+        for place in candidates:
+            own = self._known[place]
+            n_shared = len(grams.intersection(own))
+            similarity = n_shared / (probe.n_grams + len(own) - n_shared)
+            n_characters = min(probe.n_characters, self._lengths[place])
+            if similarity >= self._nearness.threshold(n_characters):
                 yield place, similarity
 
-    def _candidates(self, text: str, grams: frozenset[str]) -> list[int]:
+    def _candidates(self, probe: _Probe) -> list[int]:
         """Return the places of all texts that may be near, and of few others."""
-        n_needed = math.ceil(self._nearness.threshold(len(text)) * len(grams) - 1e-9)
-        present = sorted(filter(None, map(self._found.get, grams)), key=itemgetter(0))
-        if len(present) < n_needed:
+        share = self._nearness.threshold(probe.n_characters)
+        n_needed = math.ceil(share * probe.n_grams - 1e-9)
+        if len(probe.ranks) < n_needed:
             return []
         n_skipped = int(n_needed * _SKIPPED)
-        rarer = present[: len(present) - n_skipped]
-        n_lists = bisect_right(rarer, self._n_listed, key=itemgetter(0))
-        return self._with(rarer[:n_lists], rarer[n_lists:], n_needed - n_skipped)
+        rarer = probe.ranks[: len(probe.ranks) - n_skipped]
+        return self._with(rarer, n_needed - n_skipped)
 
-    def _with(self, lists: Sequence[Any], masks: Sequence[Any], n_needed: int) -> list[int]:
-        """Return the places of texts that have at least `n_needed` 5-grams; maybe of others.
+    def _with(self, ranks: array[int], n_needed: int) -> list[int]:
+        """Return the places of texts that have at least `n_needed` of the 5-grams; maybe of others.
 
         What has enough in all has more than a few of the listed ones, or almost enough of the others.
         """
-        listed = Counter(chain.from_iterable(places for _, places in lists))
+        n_lists = bisect_left(ranks, self._n_lists)
+        listed = Counter(chain.from_iterable(map(self._lists.__getitem__, ranks[:n_lists])))
         n_few = n_needed // _FEW
         found = {place for place, n in listed.items() if n > n_few}
-        planes = _planes([mask for _, mask in masks])
+        others = [rank - self._n_lists for rank in ranks[n_lists:]]
+        planes = _planes([self._masks[place] for place in others])
         found.update(_places(_at_least(planes, n_needed - n_few)))
         return sorted(found)
 
-    def _places_or_mask(self, places: list[int]) -> list[int] | int:
-        return places if len(places) <= self._n_listed else _mask(places, len(self._texts))
+    def _inverted(self, n_ranks: int) -> tuple[list[array[int]], list[int]]:
+        """Return, by rank, the places of the rare 5-grams as lists, of the others as masks."""
+        places: list[array[int]] = [array("I") for _ in range(n_ranks)]
+        for place, own in enumerate(self._known):
+            for rank in own:
+                places[rank].append(place)
+        lists = places[: self._n_lists]
+        return lists, [_mask(found, len(self)) for found in places[self._n_lists :]]
 
 
-def _mask(places: Sequence[int], n: int) -> int:
+def _grams(text: str) -> set[str]:
+    """Return the character 5-grams, as `seedbed.text.shingles` does, without keeping them."""
+    return {text[at : at + N_LETTERS] for at in range(max(1, len(text) - N_LETTERS + 1))}
+
+
+def _mask(places: Iterable[int], n: int) -> int:
     """Return an integer whose bits at `places`, all below `n`, are set."""
     bits = bytearray(n // 8 + 1)
     for place in places:

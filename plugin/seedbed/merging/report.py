@@ -108,6 +108,12 @@ class GroupShare:
         lost = [f"{n} {REASONS[reason]}" for reason, n in self.left_out.items()]
         return f"{self.n_given} came in" + (f", of which {', '.join(lost)}" if lost else "")
 
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.n_real} real rows, {self.n_used} of {self.n_wanted} synthetic rows "
+            f"wanted ({self.synthetic_fraction:.1%}){f': {self.why}' if self.why else ''}."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         return {
@@ -235,10 +241,5 @@ class MergeReport:
             if counts:
                 lines.append(f"Left out of the {kind} rows:")
                 lines += [f"  {n:>6} {REASONS[reason]}" for reason, n in counts.items()]
-        lines += [
-            f"{g.name}: {g.n_used} of {g.n_wanted} synthetic rows wanted "
-            f"({g.synthetic_fraction:.1%}): {g.why}."
-            for g in self.groups
-            if g.why
-        ]
+        lines += map(str, self.groups)
         return "\n".join(lines)
