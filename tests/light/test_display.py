@@ -46,6 +46,7 @@ def a_plan(**changes):
     plan = {
         "target": 100, "budget": 500, "warm_up": 40, "n_begun": 0, "final_share": 0.65,
         "n_sources": 30, "n_left_out": 0, "n_workers": 1, "pace": PACE, "n_earlier_runs": 2,
+        "feedback": {"few_shot": [], "avoid": [], "n_left_out": 0},
         "seen": {"n_attempts": 400.0, "n_kept": 200.0, "n_sources": 60.0}, "forecast": FORECAST,
     }  # fmt: skip
     return plan | changes
@@ -73,6 +74,17 @@ def test_a_run_in_its_warm_up_gives_no_number(capsys):
 def test_the_progress_line_says_how_long_it_takes():
     assert "about 4 min (80 %: 3 min to 6 min) left" in display.progress_line(a_run())
     assert display.expected_attempts(a_run()) == 330
+
+
+def test_a_plan_says_what_prompts_show_of_earlier_verdicts(capsys):
+    learned = {"few_shot": ["a", "b"], "avoid": ["c"], "n_left_out": 0}
+    display.print_plan("p", a_plan(feedback=learned))
+    assert "2 corrected and 1 rejected candidates\n" in capsys.readouterr().out
+    few = display.shown_feedback({"few_shot": ["a"], "avoid": [], "n_left_out": 2})
+    assert few == "1 corrected candidate; 2 more had no room beside the longest source"
+    none = display.shown_feedback({"few_shot": [], "avoid": [], "n_left_out": 2})
+    assert none == "none of 2 judged candidates: no room beside the sources"
+    assert display.shown_feedback({"few_shot": [], "avoid": [], "n_left_out": 0}) == ""
 
 
 def test_a_plan_says_what_it_takes_and_from_what_that_is_known(capsys):
