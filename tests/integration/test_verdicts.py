@@ -10,15 +10,19 @@ from datetime import datetime, timezone
 
 import httpx
 import pytest
+from rq.serializers import JSONSerializer
+from werkzeug.serving import make_server
 
-from growing import wait_for
-from seedbed import recipe, registry
+from seedbed import recipe
 from seedbed.records import Completion, Decision, SourceTask
 from seedbed.tabs import VERDICT_TABS
-from seedbed_backend import periodic, publishing, queues, verdicts
+from seedbed_backend import jobs, periodic, projects, publishing, queues, verdicts
+from seedbed_backend.app import create_app
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
+from seedbed_backend.stack.processes import free_port
 from seedbed_backend.store import Batch, Run, StateChange
+from seedbed_backend.worker import Worker
 
 pytestmark = [
     pytest.mark.integration,
@@ -28,49 +32,85 @@ pytestmark = [
 
 PASSAGE = "The fee is 25 EUR. It is due in May. Students pay nothing at all."
 N_TASKS = 30
+SECRET = "a secret of the tests"
 
 
 @pytest.fixture(scope="module")
-def services(stack):
-    opened = Services(Settings.from_environment(os.environ | stack.environment))
+def services(label_studio, redis_url, tmp_path_factory):
+    """A server that Label Studio talks to, over a store of its own; its jobs wait for `work`."""
+    port = free_port(0)
+    settings = Settings.from_environment(
+        {
+            "SEEDBED_HOME": str(tmp_path_factory.mktemp("verdicts")),
+            "SEEDBED_REDIS_URL": redis_url,
+            "SEEDBED_URL": f"http://localhost:{port}",
+            "BASIC_AUTH_PASS": "p4ssword",
+            "SEEDBED_WEBHOOK_SECRET": SECRET,
+            "LABEL_STUDIO_URL": label_studio.url,
+            "LABEL_STUDIO_API_KEY": label_studio.api_key,
+            "LOG_LEVEL": "WARNING",
+        }
+    )
+    opened = Services(settings)
+    opened.store.migrate()
+    web = make_server("127.0.0.1", port, create_app(settings), threaded=True)
+    thread = threading.Thread(target=web.serve_forever, daemon=True)
+    thread.start()
+    jobs.attach(opened)
     yield opened
+    web.shutdown()
+    thread.join()
+    opened.queues.redis.flushdb()
     opened.close()
 
 
+def work(services):
+    """Do the jobs that wait, as a filter worker does."""
+    served = [queues.REVIEW]
+    Worker(served, connection=services.queues.redis, serializer=JSONSerializer).work(
+        burst=True, logging_level="WARNING"
+    )
+
+
 @pytest.fixture(scope="module")
-def project(backend, services):
+def project(services):
     """Questions about a passage, published as a run publishes them."""
     plan = recipe.parse({"technique": "qa"})
-    made = backend.save_project("it-verdicts", plan.model_dump(mode="json"))
-    store, source = services.store, SourceTask.of({"passage": PASSAGE})
-    store.add_sources(made["id"], [source])
-    run = Run("it-verdicts-run", made["id"], plan.hash, target=1, budget=N_TASKS, state="done")
-    store.create_run(run, {source.id: 0})
-    batch = Batch("it-verdicts-batch", run.id, 1, ((source.id, 0, N_TASKS),), "screened")
-    store.add_batches([batch])
-    ids = [f"it-verdicts-{n:02}" for n in range(N_TASKS)]
-    rows = []
-    for n, id_ in enumerate(ids):
-        fields = {
-            "question": f"What is fee {n}?",
-            "answer": "25 EUR",
-            "quote": "The fee is 25 EUR.",
-        }
-        completion = Completion(id_, source.id, "prompt", n, "{}", "stop", 1)
-        rows.append((completion, fields, ""))
-    store.save_completions(run.id, batch.id, rows)
-    found = {"start": 0, "end": 18}
-    store.save_decisions([Decision(id_, "grounding", True, evidence=found) for id_ in ids])
-    store.set_states([StateChange(id_, "survivor", score=0.5) for id_ in ids])
-    store.set_draws({id_: (n / N_TASKS, "qa/-/middle") for n, id_ in enumerate(ids)})
-    assert publishing.publish_survivors(services, run) == N_TASKS
+    made = projects.save(services, "Verdicts", plan)
+    quote = "The fee is 25 EUR."
+    fields = [
+        {"question": f"What is fee {n}?", "answer": "25 EUR", "quote": quote}
+        for n in range(N_TASKS)
+    ]
+    evidence = {"start": 0, "end": len(quote)}
+    assert publish(services, made, {"passage": PASSAGE}, fields, evidence) == N_TASKS
     return made
+
+
+def publish(services, project, source_fields, candidates, evidence=None):
+    """Put candidates before people, as the end of a run does."""
+    store, source = services.store, SourceTask.of(source_fields)
+    store.add_sources(project.id, [source])
+    n, name = len(candidates), project.id
+    run = Run(f"run-{name}", name, project.recipe_hash, target=1, budget=n, state="done")
+    store.create_run(run, {source.id: 0})
+    store.add_batches([Batch(f"batch-{name}", run.id, 1, ((source.id, 0, n),), "screened")])
+    ids = [f"{name}-{number:02}" for number in range(n)]
+    rows = [
+        (Completion(id_, source.id, "prompt", number, "{}", "stop", 1), fields, "")
+        for number, (id_, fields) in enumerate(zip(ids, candidates, strict=True))
+    ]
+    store.save_completions(run.id, f"batch-{name}", rows)
+    store.save_decisions([Decision(i, "grounding", True, evidence=evidence or {}) for i in ids])
+    store.set_states([StateChange(id_, "survivor", score=0.5) for id_ in ids])
+    store.set_draws({id_: (number / n, "qa/-/middle") for number, id_ in enumerate(ids)})
+    return publishing.publish_survivors(services, run)
 
 
 @pytest.fixture(scope="module")
 def unjudged(project, services):
     """Candidates that no test has used yet."""
-    return iter(services.store.candidates(project_id=project["id"], states=("survivor",)))
+    return iter(services.store.candidates(project_id=project.id, states=("survivor",)))
 
 
 @pytest.fixture
@@ -79,14 +119,13 @@ def stored(unjudged):
 
 
 @pytest.fixture(scope="module")
-def api(stack):
+def api(label_studio):
     """Label Studio's API, as its screens use it."""
     answer = httpx.post(
-        f"{stack.label_studio_url}/api/token/refresh/",
-        json={"refresh": stack.environment["LABEL_STUDIO_API_KEY"]},
+        f"{label_studio.url}/api/token/refresh/", json={"refresh": label_studio.api_key}
     )
     headers = {"Authorization": f"Bearer {answer.json()['access']}"}
-    with httpx.Client(base_url=stack.label_studio_url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=label_studio.url, headers=headers, timeout=60) as client:
 
         def call(method, path, body=None):
             answer = client.request(method, path, json=body)
@@ -97,12 +136,12 @@ def api(stack):
 
 
 @pytest.fixture
-def no_webhook(project, server, stack):
+def no_webhook(project, server, services):
     """Messages are lost while the test runs."""
-    hook = f"{stack.url}/webhook"
-    assert server.remove_webhooks(project["review_project"], hook) == 1
+    hook = f"{services.settings.url}/webhook"
+    assert server.remove_webhooks(project.review_project, hook) == 1
     yield
-    server.set_webhook(project["review_project"], hook, stack.environment["SEEDBED_WEBHOOK_SECRET"])
+    server.set_webhook(project.review_project, hook, SECRET)
 
 
 def choice(name, *values):
@@ -137,19 +176,19 @@ def status(services, stored):
 
 
 def becomes(services, stored, expected):
-    wait_for(lambda: status(services, stored) == expected, 60, f"the verdict {expected!r}")
+    """See that a verdict stands once the jobs are done that Label Studio's messages queued."""
+    work(services)
+    assert status(services, stored) == expected
 
 
-def shows(server, stored, expected, approved):
-    def seen():
-        data = server.task(stored.review_task)["data"]
-        return (data["verdict"], data["approved"]) == (expected, approved)
-
-    wait_for(seen, 60, f"the mark {expected!r}")
+def shows(services, stored, expected, approved):
+    work(services)
+    data = services.label_studio.task(stored.review_task)["data"]
+    assert (data["verdict"], data["approved"]) == (expected, approved)
 
 
 def in_tab(server, project, title):
-    review = project["review_project"]
+    review = project.review_project
     views = {v.data["title"]: v.id for v in server._sdk.views.list(project=review)}
     asked = {"project": review, "view": views[title], "page_size": 100}
     return {task["id"] for task in server._request("GET", "api/tasks", params=asked)["tasks"]}
@@ -173,7 +212,7 @@ def test_what_stands_is_shown_in_the_task_and_by_its_tab(
         region["origin"] = "prediction-changed"
     annotate(api, task, result)
     becomes(services, stored, expected)
-    shows(server, stored, expected, "yes")
+    shows(services, stored, expected, "yes")
     tabs = {title: task in in_tab(server, project, title) for title in VERDICT_TABS}
     assert tabs == {title: of == expected for title, of in VERDICT_TABS.items()}
 
@@ -198,12 +237,12 @@ def test_a_changed_mind_replaces_the_verdict_and_the_history_stays(api, server, 
     result = regions(server, task, "reject", ("trivial", "duplicate"))
     made = annotate(api, task, result)
     becomes(services, stored, "REJECTED")
-    shows(server, stored, "REJECTED", "")
+    shows(services, stored, "REJECTED", "")
     assert server.task(task)["data"]["reasons"] == "trivial, duplicate"
     before = server.task(task)["annotations"]
     api("PATCH", f"/api/annotations/{made}/", {"result": regions(server, task, "accept")})
     becomes(services, stored, "ACCEPTED")
-    shows(server, stored, "ACCEPTED", "yes")
+    shows(services, stored, "ACCEPTED", "yes")
     assert server.task(task)["data"]["reasons"] == ""
     said = [v.status for v in services.store.verdicts(stored.candidate.id)]
     assert said == ["REJECTED", "ACCEPTED"]
@@ -217,7 +256,7 @@ def test_a_changed_mind_replaces_the_verdict_and_the_history_stays(api, server, 
     # and a submitted verdict that is turned into a skip is none any more
     api("PATCH", f"/api/annotations/{made}/", {"was_cancelled": True})
     becomes(services, stored, "")
-    shows(server, stored, "", "")
+    shows(services, stored, "", "")
 
 
 def test_what_decides_nothing(api, server, services, project, unjudged):
@@ -236,7 +275,7 @@ def test_what_decides_nothing(api, server, services, project, unjudged):
     )
     erased = [r for r in regions(server, half.review_task, "accept") if r["from_name"] != "answer"]
     annotate(api, half.review_task, erased)
-    verdicts.sync(services, project["id"])
+    verdicts.sync(services, project.id)
     for stored in (skipped, empty, drafted, bulk, half):
         assert stands(services, stored) is None
     assert skipped.review_task in in_tab(server, project, "Skipped")
@@ -258,21 +297,21 @@ def test_of_two_people_the_later_one_stands_until_it_is_deleted(api, server, ser
     assert stands(services, stored).annotation_id == first
     api("DELETE", f"/api/annotations/{first}/")
     becomes(services, stored, "")
-    shows(server, stored, "", "")
+    shows(services, stored, "", "")
 
 
-def test_messages_may_come_twice_late_or_about_nothing(
-    api, server, services, stack, project, stored
-):
+def test_messages_may_come_twice_late_or_about_nothing(api, server, services, project, stored):
     task = stored.review_task
     made = annotate(api, task, regions(server, task, "accept"))
     becomes(services, stored, "ACCEPTED")
-    headers = {"X-Seedbed-Secret": stack.environment["SEEDBED_WEBHOOK_SECRET"]}
-    about = {"project": {"id": project["review_project"]}}
+    headers = {"X-Seedbed-Secret": SECRET}
+    about = {"project": {"id": project.review_project}}
 
     def message(action, **body):
         answer = httpx.post(
-            f"{stack.url}/webhook", json={"action": action, **about, **body}, headers=headers
+            f"{services.settings.url}/webhook",
+            json={"action": action, **about, **body},
+            headers=headers,
         )
         assert answer.status_code == 200
 
@@ -283,8 +322,8 @@ def test_messages_may_come_twice_late_or_about_nothing(
     api("DELETE", f"/api/annotations/{made}/")
     becomes(services, stored, "")
     message("ANNOTATION_CREATED", annotation={"id": made}, task={"id": task})  # late
-    wait_for(lambda: not services.queues.depth()[queues.REVIEW], what="the end of the queue")
-    verdicts.read_task(services, project["id"], task)
+    work(services)
+    verdicts.read_task(services, project.id, task)
     assert stands(services, stored) is None
     assert len(services.store.verdicts(stored.candidate.id)) == 1
 
@@ -297,37 +336,38 @@ def test_lost_messages_are_found_by_the_next_sync(
         s.review_task: annotate(api, s.review_task, regions(server, s.review_task, "accept"))
         for s in (deleted, emptied, gone)
     }
-    first = verdicts.sync(services, project["id"])
+    first = verdicts.sync(services, project.id)
     assert [status(services, s) for s in (deleted, emptied, gone)] == ["ACCEPTED"] * 3
     assert first.n_changed == 3
     for s in (deleted, emptied, gone):
-        shows(server, s, "ACCEPTED", "yes")
+        shows(services, s, "ACCEPTED", "yes")
     newest = datetime.fromisoformat(
-        verdicts.sync(services, project["id"]).newest.replace("Z", "+00:00")
+        verdicts.sync(services, project.id).newest.replace("Z", "+00:00")
     )
     assert abs((datetime.now(timezone.utc) - newest).total_seconds()) < 120
     # all lost: a new one, a deleted one, one that became a skip
     annotate(api, kept.review_task, regions(server, kept.review_task, "reject", ("trivial",)))
     api("DELETE", f"/api/annotations/{made[deleted.review_task]}/")
     api("PATCH", f"/api/annotations/{made[emptied.review_task]}/", {"was_cancelled": True})
-    report = verdicts.sync_since(services, project["id"], newest)
+    report = verdicts.sync_since(services, project.id, newest)
     assert (report.n_changed, report.n_withdrawn) == (1, 2)
     assert [status(services, s) for s in (kept, deleted, emptied)] == ["REJECTED", "", ""]
     # a task that somebody deleted is found when all is read
     server._sdk.tasks.delete(str(gone.review_task))
-    assert verdicts.sync(services, project["id"]).n_withdrawn == 1
+    assert verdicts.sync(services, project.id).n_withdrawn == 1
     assert status(services, gone) == ""
-    assert verdicts.sync(services, project["id"]).n_changed == 0
-    wait_for(lambda: not services.store.marks_due(project["id"]), 60, "all marks")
+    assert verdicts.sync(services, project.id).n_changed == 0
+    work(services)
+    assert not services.store.marks_due(project.id)
 
 
 def test_a_mark_that_label_studio_lost_is_made_again(api, server, services, project, stored):
     annotate(api, stored.review_task, regions(server, stored.review_task, "accept"))
     becomes(services, stored, "ACCEPTED")
-    shows(server, stored, "ACCEPTED", "yes")
+    shows(services, stored, "ACCEPTED", "yes")
     server.change_data(stored.review_task, verdict="", approved="")
-    verdicts.sync(services, project["id"])
-    shows(server, stored, "ACCEPTED", "yes")
+    verdicts.sync(services, project.id)
+    shows(services, stored, "ACCEPTED", "yes")
 
 
 def test_the_periodic_sync_reads_what_changed_and_now_and_then_all(
@@ -344,9 +384,9 @@ def test_the_periodic_sync_reads_what_changed_and_now_and_then_all(
     monkeypatch.setattr(periodic, "WHOLE_EVERY", 2)
     stored = next(unjudged)
     for _ in range(4):
-        periodic.sync(services, project["id"])
+        periodic.sync(services, project.id)
     annotate(api, stored.review_task, regions(server, stored.review_task, "accept"))
-    periodic.sync(services, project["id"])
+    periodic.sync(services, project.id)
     assert asked == ["sync", "sync_since", "sync", "sync_since", "sync"]
     assert status(services, stored) == "ACCEPTED"
 
@@ -372,7 +412,7 @@ def test_of_many_workers_one_queues_the_sync(services, project):
         with ThreadPoolExecutor(6) as pool:
             assert sorted(pool.map(ask, workers)) == [False] * 5 + [True]
         first = workers[0].queues
-        assert first.is_waiting(queues.REVIEW, "sync", project["id"])
+        assert first.is_waiting(queues.REVIEW, "sync", project.id)
         assert 0 < first.redis.pttl("seedbed:sync") <= every * 1000
     finally:
         workers[0].queues.redis.flushdb()
@@ -380,26 +420,13 @@ def test_of_many_workers_one_queues_the_sync(services, project):
             worker.close()
 
 
-def test_a_label_that_is_changed_is_a_correction(backend, services, server, api):
+def test_a_label_that_is_changed_is_a_correction(services, server, api):
     plan = recipe.parse({"technique": "expand", "labels": ["fee", "term"]})
-    made = backend.save_project("it-verdicts-label", plan.model_dump(mode="json"))
-    store, source = services.store, SourceTask.of({"seed": "It costs 5 EUR.", "label": "fee"})
-    store.add_sources(made["id"], [source])
-    run = Run("it-label-run", made["id"], plan.hash, target=1, budget=1, state="done")
-    store.create_run(run, {source.id: 0})
-    store.add_batches([Batch("it-label-batch", run.id, 1, ((source.id, 0, 1),), "screened")])
+    made = projects.save(services, "Verdicts on labels", plan)
     fields = {"example": "It ends in May.", "label": "fee"}
-    completion = Completion("it-label-candidate", source.id, "prompt", 0, "{}", "stop", 1)
-    store.save_completions(run.id, "it-label-batch", [(completion, fields, "")])
-    store.set_states([StateChange(completion.id, "survivor", score=0.5)])
-    store.set_draws({completion.id: (0.1, "s")})
-    publishing.publish_survivors(services, run)
-    stored = store.candidate(completion.id)
-    annotate(
-        api,
-        stored.review_task,
-        regions(server, stored.review_task, "accept", label={"choices": ["term"]}),
-    )
+    assert publish(services, made, {"seed": "It costs 5 EUR.", "label": "fee"}, [fields]) == 1
+    (stored,) = services.store.candidates(project_id=made.id, states=("survivor",))
+    task = stored.review_task
+    annotate(api, task, regions(server, task, "accept", label={"choices": ["term"]}))
     becomes(services, stored, "FIXED")
     assert stands(services, stored).fields == {"example": "It ends in May.", "label": "term"}
-    assert registry.technique("expand").label_field == "label"
