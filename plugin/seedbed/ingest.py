@@ -58,8 +58,8 @@ class FileReport:
 
     `n_tokens` counts those of each chunk of a document by its source's id, and is empty for rows.
     `n_repeated` counts sources met before in the same file, `n_elsewhere` those of earlier files;
-    `n_same_text` counts chunks whose text stands in another document too, and which go in all the
-    same. `labels` counts the sources by label, `unknown_labels` rows left out for theirs. `notes`
+    `n_same_text` counts sources whose text is in an earlier file too, and which go in all the same:
+    another document, or another label. `labels` counts the sources by label, `unknown_labels` rows left out for theirs. `notes`
     say what was assumed or is missing.
     """
 

@@ -104,7 +104,7 @@ def remarks(preview: Mapping[str, Any]) -> Iterator[str]:
     if met := ", ".join(f"{n} {where}" for where, n in said.items() if n):
         yield f"duplicates, imported once only: {met}"
     if n := duplicates["same_text_elsewhere"]:
-        yield f"{_counted(n, 'source')} with the text of another document"
+        yield f"{_counted(n, 'source')} whose text is in another file too"
 
 
 def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
