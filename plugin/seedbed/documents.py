@@ -334,7 +334,7 @@ def _plain_level(paragraph: str) -> int:
         return 0
     line = lines[0]
     is_loud = line.isupper() and sum(map(str.isalpha, line)) > 2
-    is_open = line[-1] not in ".;,!?…"
+    is_open = line[-1] not in ".;,!?…" or line[0] == "§"  # laws close their titles
     return 2 if (is_loud or _NUMBERED.match(line)) and is_open else 0
 
 

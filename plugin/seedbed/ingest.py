@@ -59,8 +59,8 @@ class FileReport:
     `n_tokens` counts those of each chunk of a document by its source's id, and is empty for rows.
     `n_repeated` counts sources met before in the same file, `n_elsewhere` those of earlier files;
     `n_same_text` counts sources whose text is in an earlier file too, and which go in all the same:
-    another document, or another label. `labels` counts the sources by label, `unknown_labels` rows left out for theirs. `notes`
-    say what was assumed or is missing.
+    another document, or another label. `labels` counts the sources by label, `unknown_labels` rows
+    left out for theirs. `notes` say what was assumed or is missing.
     """
 
     file: str
@@ -253,6 +253,8 @@ def _unread(path: Path, technique: Technique, readers: Iterable[str]) -> str:
         )
     if suffix == ".doc":
         return "Old Word files are not read. Save it as .docx."
+    if suffix == ".json":
+        return "A single JSON value is not read. Write one object a line, as .jsonl."
     return f"Files of type {path.suffix or '(none)'} are not read: {known}."
 
 

@@ -347,13 +347,13 @@ def test_headings_of_plain_text_are_short_lines_in_capitals_or_numbered(tmp_path
     path = tmp_path / "note.txt"
     path.write_text(
         "CHIEF COMPLAINT\n\nPain in the knee.\n\nTitle\n=====\n\n3. Medication\n\nAspirin.\n\n"
-        "This is a line by itself\n\nNO.\n\n§ 12 Notice\n\nThree months.\n"
+        "This is a line by itself\n\nNO.\n\n§ 12 Notice.\n\nThree months.\n"
     )
     assert headings(read_document(path)) == [
         (2, "CHIEF COMPLAINT"),
         (1, "Title\n====="),
         (2, "3. Medication"),
-        (2, "§ 12 Notice"),
+        (2, "§ 12 Notice."),
     ]
 
 
