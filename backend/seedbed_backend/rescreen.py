@@ -61,6 +61,8 @@ _NOT_READ_BY_FILTERS = frozenset(
         "keep_fraction",
         "review_fraction",
         "acceptance_target",
+        "few_shot",
+        "avoid",
         "judge",
     }
 )
