@@ -7,7 +7,7 @@ the project: tasks are read a few hundred at a time (see `task_list`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -36,7 +36,7 @@ REASONS: Mapping[str, str] = {
     "earlier": "decided earlier",
     "accepted": "accepted as they were",
     "unchanged": "with no other text to train on",
-    "others": "others",
+    "others": "other",
 }
 """Why a task gives no row. `others` are no candidates, or the same candidate once more."""
 
@@ -205,33 +205,16 @@ class Client:
         # Who pulls by the gate has to know of every verdict, so as not to hand out the candidate.
         changed_since = since if gates is None else None
         for review in self._reviews(project, changed_since, seen, left_out):
-            example = None
-            if review.outcome == "approved":
-                if _is_earlier(review, since):
-                    left_out["earlier"] += 1
-                    continue
-                example = review.approved(name)
-            elif review.outcome == "not_judged" and review.run in released:
-                example = self._unjudged(review, left_out)
-            else:
-                left_out[review.outcome] += 1
-            if example:
+            if example := _handed_out(review, released, since, name, left_out):
                 yield _with_gate(example, gates)
         n_offered = 0
-        if released:
-            for task in self._completed(project, self._server.unjudged_tasks(project, released)):
-                n_offered += 1
-                review_ = self._next(task, seen, left_out)
-                example = self._unjudged(review_, left_out) if review_ else None
-                if example:
-                    yield _with_gate(example, gates)
+        offered = self._server.unjudged_tasks(project, released) if released else ()
+        for task in self._completed(project, offered):
+            n_offered += 1
+            unjudged = self._next(task, seen, left_out)
+            if unjudged and (example := _as_it_is(unjudged, left_out)):
+                yield _with_gate(example, gates)
         self._count_others(project, gates, since, n_offered, left_out)
-
-    def _unjudged(self, review: Review, left_out: Counter[str]) -> Example | None:
-        example = None if review.is_withdrawn else review.unjudged()
-        if example is None:
-            left_out["withdrawn" if review.is_withdrawn else "others"] += 1
-        return example
 
     def _count_others(
         self,
@@ -336,6 +319,30 @@ def moment(text: str) -> datetime:
             f"{text!r} is no point in time.", hint="Write 2026-01-31 or 2026-01-31T08:30:00Z."
         ) from exc
     return found if found.tzinfo else found.astimezone()
+
+
+def _handed_out(
+    review: Review,
+    released: Collection[str],
+    since: datetime | None,
+    name: NameReviewer,
+    left_out: Counter[str],
+) -> Example | None:
+    """Return what a task that somebody annotated gives; count it where it gives nothing."""
+    if review.outcome == "not_judged" and review.run in released:
+        return _as_it_is(review, left_out)
+    if review.outcome == "approved" and not _is_earlier(review, since):
+        return review.approved(name)
+    left_out["earlier" if review.outcome == "approved" else review.outcome] += 1
+    return None
+
+
+def _as_it_is(review: Review, left_out: Counter[str]) -> Example | None:
+    """Return a candidate that nobody has judged; count it where it is withdrawn or unreadable."""
+    example = None if review.is_withdrawn else review.unjudged()
+    if example is None:
+        left_out["withdrawn" if review.is_withdrawn else "others"] += 1
+    return example
 
 
 def _is_earlier(review: Review, since: datetime | None) -> bool:

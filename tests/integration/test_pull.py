@@ -151,7 +151,7 @@ def test_reviewed_is_what_people_accepted_or_fixed(world):
         "accepted": "ACCEPTED", "fixed": "FIXED", "moved": "FIXED",
     }  # fmt: skip
     assert rows["fixed"].output == FIELDS | {"answer": "25 euros"}
-    assert pull.why_left_out() == "2 rejected, 1 skipped, 5 not judged, 1 others"
+    assert pull.why_left_out() == "2 rejected, 1 skipped, 5 not judged, 1 other"
 
 
 def test_gated_adds_the_unjudged_of_runs_that_passed(world):

@@ -11,8 +11,8 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from records import bank_recipe, bank_sources
 from seedbed import labeling
-from seedbed.examples import approved_example, real_example
 from seedbed.errors import LabelConfigError
+from seedbed.examples import approved_example, real_example
 from seedbed.export import rows, training_row
 from seedbed.merging import merge
 from seedbed.records import Candidate, Example

@@ -268,7 +268,7 @@ def test_rejected_and_skipped_candidates_stay_out_of_a_gated_pull():
     pull = client_on(_Tasks([rejected, skipped], [twin])).pull(1, policy="gated")
     assert list(pull) == []
     assert pull.left_out == {"rejected": 1, "skipped": 1, "others": 1, "not_released": 0}
-    assert pull.why_left_out() == "1 rejected, 1 skipped, 1 others"
+    assert pull.why_left_out() == "1 rejected, 1 skipped, 1 other"
 
 
 def test_predictions_that_were_made_annotations_in_bulk_are_no_verdicts():
