@@ -16,6 +16,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from wordfreq import top_n_list, word_frequency
@@ -32,11 +33,11 @@ class English:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.words = [word for word in top_n_list("en", 30_000) if word.isalpha()]
-        self.weights = [word_frequency(word, "en") for word in self.words]
+        self.weights = list(accumulate(word_frequency(word, "en") for word in self.words))
 
     def draw(self, n: int) -> list[str]:
         """Return n words."""
-        return self.rng.choices(self.words, self.weights, k=n)
+        return self.rng.choices(self.words, cum_weights=self.weights, k=n)
 
     def changed(self, text: str, share: float) -> str:
         """Return the text with another word for each of a share of its words."""

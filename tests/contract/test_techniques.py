@@ -163,6 +163,18 @@ def test_row_is_trainable(spec, labels):
     assert row.rejected is None or row.rejected not in ("", row.completion)
 
 
+@pytest.mark.parametrize("labels", [(), LABELS])
+def test_row_is_read_back(spec, labels):
+    if spec.read_row is None:
+        pytest.skip("its rows cannot be taken apart")
+    fields = source_of(spec, is_full=bool(labels)).fields
+    row = spec.row(fields, outputs_of(spec, labels))
+    source, output = spec.read_row(row, bool(labels))
+    assert spec.row(source, output) == row
+    assert set(source) <= {f.name for f in spec.source_fields}
+    assert set(output) <= {f.name for f in spec.output_fields}
+
+
 def test_filters_refer_to_existing_fields(spec):
     sources = {f.name for f in spec.source_fields}
     outputs = {f.name for f in spec.output_fields}
