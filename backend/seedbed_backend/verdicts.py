@@ -9,7 +9,7 @@ what is found there when it is read, and whatever was missed is found by the nex
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -62,7 +62,9 @@ def sync(services: Services, project_id: str) -> SyncReport:
     project = services.store.project(project_id)
     reader = _Reader(services, project)
     reader.read(services.label_studio.annotated_tasks(project.review_project))
-    return reader.end(is_whole=True)
+    report = reader.end(is_whole=True)
+    gate.announce(services, project)  # also where nothing changed: somebody may have edited it
+    return report
 
 
 def sync_since(services: Services, project_id: str, moment: datetime) -> SyncReport:
@@ -99,31 +101,39 @@ def mark(services: Services, project_id: str) -> int:
     """
     store = services.store
     project, n = store.project(project_id), 0
-    for part in _parts(store.marks_due(project_id), N_MARKS_AT_ONCE):
+    for part in _parts([due.id for due in store.marks_due(project_id)], N_MARKS_AT_ONCE):
         with services.queues.project_lock(project_id):
-            n += _mark(services, project, part)
+            n += _mark(services, project, frozenset(part))
     gate.announce(services, project)
     return n
 
 
-def _mark(services: Services, project: Project, part: Sequence[Mark]) -> int:
-    server = services.label_studio
-    found = server.data_of(project.review_project, [due.review_task for due in part])
+def _mark(services: Services, project: Project, ids: Set[str]) -> int:
+    """Mark those of some candidates' tasks that are still to be marked; the project is held."""
+    due = [each for each in services.store.marks_due(project.id) if each.id in ids]
+    found = services.label_studio.data_of(project.review_project, [d.review_task for d in due])
     n = 0
-    for due in part:
-        if due.review_task in found:  # else somebody deleted the task, and nobody is shown anything
-            try:
-                server.set_data(due.review_task, found[due.review_task] | _shown(due))
-                n += 1
-            except NotFoundError:
-                pass
-            except LabelStudioError as exc:
-                if exc.retryable:
-                    raise
-                _logger.warning("task %d cannot be marked: %s", due.review_task, exc)
-                continue
-        services.store.note_marks([due])
+    for each in due:
+        data = found.get(each.review_task)
+        is_shown = data is not None and _show(services, each, data)
+        if is_shown or data is None:  # of a task that somebody deleted nobody is shown anything
+            services.store.note_marks([each])
+        n += is_shown
     return n
+
+
+def _show(services: Services, due: Mark, data: Mapping[str, Any]) -> bool:
+    """Change a task's data; false where Label Studio refuses, which holds up no other task."""
+    try:
+        services.label_studio.set_data(due.review_task, {**data, **_shown(due)})
+    except LabelStudioError as exc:
+        if exc.retryable:
+            raise
+        _logger.warning("task %d cannot be marked: %s", due.review_task, exc)
+        return False
+    except NotFoundError:
+        return False
+    return True
 
 
 def _shown(due: Mark) -> dict[str, str]:

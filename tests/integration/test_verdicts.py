@@ -267,7 +267,7 @@ def test_what_decides_nothing(api, server, services, project, unjudged):
     api("POST", f"/api/tasks/{drafted.review_task}/drafts", draft)
     api(
         "POST",
-        f"/api/dm/actions/?id=predictions_to_annotations&project={project['review_project']}",
+        f"/api/dm/actions/?id=predictions_to_annotations&project={project.review_project}",
         {
             "selectedItems": {"all": False, "included": [bulk.review_task]},
             "model_version": "seedbed",
@@ -374,7 +374,7 @@ def test_the_periodic_sync_reads_what_changed_and_now_and_then_all(
     api, server, services, project, unjudged, no_webhook, monkeypatch
 ):
     redis = services.queues.redis
-    redis.delete(f"seedbed:synced:{project['id']}")
+    redis.delete(f"seedbed:synced:{project.id}")
     asked = []
     for name in ("sync", "sync_since"):
         plain = getattr(verdicts, name)
