@@ -10,7 +10,7 @@ import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from seedbed import gate_notice, review
@@ -50,17 +50,13 @@ _WORDS: Mapping[GateWord, GateState] = {"release": "released", "hold": "held"}
 
 @dataclass(frozen=True, slots=True)
 class RunGate:
-    """What is known of one run. `strata` are the counts by the strata's names."""
+    """What is known of one run. `strata` are the counts by the strata's names, `counts` their sum."""
 
     run: Run
     target: float
     decision: GateDecision | None
-    strata: Mapping[str, Counts] = field(default_factory=dict)
-
-    @property
-    def counts(self) -> Counts:
-        """Return the counts over all strata."""
-        return sum(self.strata.values(), Counts())
+    strata: Mapping[str, Counts]
+    counts: Counts
 
     @property
     def computed(self) -> GateState:
@@ -135,9 +131,9 @@ def run_gates(
     target = parse(project.recipe).acceptance_target
     decisions = store.standing_decisions(project.id)
     return [
-        RunGate(run, target, decisions.get(run.id), dict(strata[run.id]))
+        RunGate(run, target, decisions.get(run.id), of_run, sum(of_run.values(), Counts()))
         for run in store.runs(project.id)
-        if strata.get(run.id)
+        if (of_run := strata.get(run.id))
     ]
 
 

@@ -61,7 +61,7 @@ def sync(services: Services, project_id: str) -> SyncReport:
     """Read every annotated task of the review project, and take back verdicts that are gone there."""
     project = services.store.project(project_id)
     reader = _Reader(services, project)
-    reader.read(services.label_studio.annotated_tasks(project.review_project))
+    reader.read(services.label_studio.judged_tasks(project.review_project))
     report = reader.end(is_whole=True)
     gate.announce(services, project)  # also where nothing changed: somebody may have edited it
     return report
@@ -75,7 +75,7 @@ def sync_since(services: Services, project_id: str, moment: datetime) -> SyncRep
     project = services.store.project(project_id)
     reader, server = _Reader(services, project), services.label_studio
     since = moment - OVERLAP
-    reader.read(server.annotated_tasks(project.review_project, since))
+    reader.read(server.judged_tasks(project.review_project, since))
     reader.read(server.emptied_tasks(project.review_project, since))
     return reader.end()
 

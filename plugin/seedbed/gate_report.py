@@ -107,9 +107,11 @@ def advice(found: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     fraction = run["next_fraction"]
     if fraction:
         force = "" if fraction <= MAX_FRACTION else " --force"
+        n_passed = sum(other["computed"] == "passed" for other in found["runs"])
+        also = f" (opens {n_passed} that passed again, for theirs)" if n_passed else ""
         return (
             f"The interval holds the target. {run['n_more']} more verdicts decide, if they go on "
-            f"like this: seedbed sample {project} --fraction {fraction:.2f}{force}"
+            f"like this: seedbed sample {project} --fraction {fraction:.2f}{force}{also}"
         )
     if not run["n_judged"]:
         return (

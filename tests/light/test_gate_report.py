@@ -94,7 +94,9 @@ def test_more_verdicts_are_asked_for_with_the_fraction_that_brings_them():
     text = next_step(a_run("needs_review", more=23, fraction=0.2))
     assert "23 more verdicts decide" in text
     assert text.endswith("seedbed sample demo-qa --fraction 0.20")
-    assert next_step(a_run("needs_review", more=80, fraction=0.47)).endswith("0.47 --force")
+    run = a_run("needs_review", more=80, fraction=0.47)
+    assert next_step(run).endswith("0.47 --force")
+    assert "opens 1 that passed again" in gate_report.advice(a_gate(run, a_run()), run)
 
 
 @pytest.mark.parametrize(
