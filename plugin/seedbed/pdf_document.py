@@ -51,8 +51,9 @@ _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 )
 _MEANINGLESS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd\ufffe\uffff]")
+_BULLETS = "-*•‣▪●○\u2013"
 _ITEM = re.compile(
-    r"(?:[-*•‣▪●○\u2013]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d+(?:\.\d+)+\.?)\s"
+    rf"(?:[{re.escape(_BULLETS)}]|\(?(?:\d{{1,3}}|[a-zA-Z]|[ivxIVX]{{1,5}})[.)]|\d+(?:\.\d+)+\.?)\s"
 )
 _CLOSED = (".", "!", "?", ":", ";", "…", ".”", '."', ".)", "\u3002", "\uff01", "\uff1f")
 
@@ -211,7 +212,9 @@ def _measured(
 ) -> _Line:
     inked = [i for i, char in enumerate(characters, start) if not char.isspace()]
     first, last = inked[0], inked[-1]
-    left, bottom, _, top = text.get_charbox(first, loose=True)
+    letter = next((i for i in inked if characters[i - start].isalnum()), first)  # no bullet
+    left, _, _, _ = text.get_charbox(first, loose=True)
+    _, bottom, _, top = text.get_charbox(letter, loose=True)
     _, _, right, _ = text.get_charbox(last, loose=True)
     return _Line(
         text=_joined(characters).strip(),
@@ -219,7 +222,7 @@ def _measured(
         right=right,
         base=bottom,
         size=round(top - bottom, 1),  # as printed: the font's own size may be scaled
-        is_bold=_is_bold(text, first) and _is_bold(text, last),
+        is_bold=_is_bold(text, letter) and _is_bold(text, last),
         is_hyphenated=is_hyphen,
     )
 
@@ -378,9 +381,10 @@ class _Shape:
     def would_fit(self, line: _Line, before: _Line) -> bool:
         """Tell whether a line's first word had room at the end of the line before.
 
-        Then the break was meant. The room ends where the other lines of the column do.
+        Then the break was meant. The room ends where the longest line does that begins as far left.
         """
-        right = max(other.right for other in self.lines if other.left < before.right)
+        near = 3 * before.size
+        right = max(o.right for o in self.lines if abs(o.left - before.left) < near)
         letter = (before.right - before.left) / max(1, len(before.text))
         return before.right + 1.2 * (len(line.text.split()[0]) + 1) * letter < right
 
@@ -395,7 +399,7 @@ def _shape(lines: Sequence[_Line]) -> _Shape:
 
 def _begins(line: _Line, before: _Line, shape: _Shape) -> bool:
     """Tell whether a line begins a paragraph."""
-    if abs(line.size - before.size) > 0.1 * before.size or line.is_bold != before.is_bold:
+    if abs(line.size - before.size) > 0.1 * before.size:
         return not _goes_on(line, before)
     step = before.base - line.base
     if isnan(step) or step < 0:  # another page or column
@@ -410,7 +414,8 @@ def _begins(line: _Line, before: _Line, shape: _Shape) -> bool:
         return True
     if _ITEM.match(line.text):  # "(b)" may stand in running text
         return is_meant or (is_closed and line.text[0] != "(")
-    return is_meant and (is_closed or not line.text[0].islower())
+    is_other = line.is_bold != before.is_bold or not line.text[0].islower()
+    return is_meant and (is_closed or is_other)
 
 
 def _goes_on(line: _Line, before: _Line) -> bool:
@@ -440,6 +445,6 @@ def _blocks(
     for (start, line), end in zip(starts, ends, strict=True):
         said = text[start:end].strip()
         level = levels.get(line.size, len(levels) + 1 if line.is_bold else 0)
-        if len(said) > _MAX_HEADING or said.endswith((".", ",", ";", ":")):
+        if len(said) > _MAX_HEADING or said.endswith((".", ",", ";", ":")) or said[0] in _BULLETS:
             level = 0
         yield Block(start, end, level, is_joined=not level and bool(_ITEM.match(said)))
