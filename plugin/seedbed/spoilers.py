@@ -17,7 +17,8 @@ Spoiler = Callable[[Fields, Fields, Fields], dict[str, str] | None]
 MIN_WORDS = 6
 """Fewer words cannot be taken apart without its being seen at once."""
 
-_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?!\w)")
+# No time of day, and of a date in figures only what comes first.
+_NUMBER = re.compile(r"(?<![\w.,:/-])\d+(?:[.,]\d+)*(?![\w:])")
 _VERBS = "shall|must|may|will|can|should|is|are|was|were|does|do|did|has|have"
 _NEGATED = re.compile(rf"\b({_VERBS})(?: not|not)\b", re.IGNORECASE)
 _VERB = re.compile(r"\b(shall|must|may|will|can|should|is|are|was|were)\b", re.IGNORECASE)
@@ -52,7 +53,8 @@ def swapped(one: str, other_one: str) -> Spoiler:
 def changed_number(name: str, source_field: str) -> Spoiler:
     """Change the first number of a field that also stands in the source, to one that does not.
 
-    A year becomes the next one, another number two or three times as much.
+    A year becomes the next one, a number up to 12 becomes twice as much, another one half as much:
+    so it stays a day of the month, or a share below 100 %.
     """
 
     def spoil(source: Fields, own: Fields, other: Fields) -> dict[str, str] | None:
@@ -98,9 +100,15 @@ def _other_numbers(number: str) -> Iterator[str]:
     first, rest = (digits.group(), number[digits.end() :]) if digits else (number, "")
     value = int(first)
     is_year = len(number) == 4 and 1900 <= value <= 2100
-    for changed in (value + 1, value + 2) if is_year else (2 * value, 3 * value, value + 1):
+    if is_year:
+        changes = [value + 1, value + 2]
+    elif value <= 12:
+        changes = [2 * value, 2 * value + 1]
+    else:
+        changes = [(value + 1) // 2, (value + 2) // 3]
+    for changed in changes:
         if changed != value:
-            yield str(changed).zfill(len(first)) + rest
+            yield str(changed).zfill(len(first) if first.startswith("0") else 1) + rest
 
 
 def _plain(text: str) -> str:

@@ -24,10 +24,11 @@ def text_of(spoiler, text, source=None, other=""):
 @pytest.mark.parametrize(
     ("text", "spoilt"),
     [
-        ("Payment is due in 30 days.", "Payment is due in 60 days."),
+        ("Payment is due in 30 days.", "Payment is due in 15 days."),
         ("It costs 1,000 euros at most.", "It costs 2,000 euros at most."),
         ("No more than 3.5% is due.", "No more than 6.5% is due."),
-        ("Due in 45 days, 30 at best.", "Due in 45 days, 60 at best."),
+        ("Due in 45 days, 30 at best.", "Due in 45 days, 15 at best."),
+        ("By 2023-05-01.", "By 2024-05-01."),
         ("No number here.", None),
         ("Only 45 is another one, and A30 is a name.", None),
     ],
@@ -45,8 +46,15 @@ def test_a_year_becomes_the_next_and_zeros_in_front_stay():
 
 
 def test_a_number_that_the_source_also_has_is_passed_over():
-    source = {"original": "30 days for letters, 60 days for parcels"}
-    assert text_of(changed_number("t", "original"), "30 days", source) == "90 days"
+    source = {"original": "30 days for letters, 15 days for parcels"}
+    assert text_of(changed_number("t", "original"), "30 days", source) == "10 days"
+
+
+def test_a_time_of_day_is_left_alone():
+    source = {"original": "From 20:05 on, or on 31 May."}
+    spoil = changed_number("t", "original")
+    assert text_of(spoil, "At 20:05.", source) is None
+    assert text_of(spoil, "At 20:05 on 31 May.", source) == "At 20:05 on 16 May."
 
 
 @pytest.mark.parametrize(
