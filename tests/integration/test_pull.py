@@ -78,7 +78,9 @@ class World:
 
     def judge(self, cid: str, choice: str, **edits: Any) -> None:
         """Submit what a person leaves: the prediction, edited, with the verdict."""
-        task = httpx.get(f"{self.url}/api/tasks/{self.tasks[cid]}", headers=self.headers).json()
+        task = httpx.get(
+            f"{self.url}/api/tasks/{self.tasks[cid]}", headers=self.headers, timeout=60
+        ).json()
         (shown,) = task["predictions"]
         result = [r | {"value": r["value"] | edits.get(r["id"], {})} for r in shown["result"]]
         if choice in ("accept", "reject"):
@@ -91,7 +93,10 @@ class World:
             "parent_prediction": shown["id"],
         }  # fmt: skip
         answer = httpx.post(
-            f"{self.url}/api/tasks/{self.tasks[cid]}/annotations/", json=body, headers=self.headers
+            f"{self.url}/api/tasks/{self.tasks[cid]}/annotations/",
+            json=body,
+            headers=self.headers,
+            timeout=60,
         )
         assert answer.is_success, answer.text
 
@@ -117,7 +122,7 @@ def world(server, label_studio):
     del made["older"]["data"]["shown"], made["older"]["data"]["seal"]
     ids = server.import_tasks(project, list(made.values()))
     token = httpx.post(
-        f"{label_studio.url}/api/token/refresh/", json={"refresh": label_studio.api_key}
+        f"{label_studio.url}/api/token/refresh/", json={"refresh": label_studio.api_key}, timeout=60
     ).json()["access"]
     world = World(
         project,
@@ -312,7 +317,9 @@ class _Failing(BaseHTTPRequestHandler):
     def _pass(self, body: bytes) -> None:
         wanted = {"authorization", "content-type"}
         headers = {k: v for k, v in self.headers.items() if k.lower() in wanted}
-        answer = httpx.request(self.command, self.target + self.path, content=body, headers=headers)
+        answer = httpx.request(
+            self.command, self.target + self.path, content=body, headers=headers, timeout=60
+        )
         self.send_response(answer.status_code)
         self.send_header("Content-Type", answer.headers["Content-Type"])
         self.send_header("Content-Length", str(len(answer.content)))
@@ -546,7 +553,9 @@ class TestWhatWasGrown:
         project = grown("qa")
         tasks = {t["data"]["cid"]: t["id"] for t in server.tasks(project["review_project"])}
         token = httpx.post(
-            f"{label_studio.url}/api/token/refresh/", json={"refresh": label_studio.api_key}
+            f"{label_studio.url}/api/token/refresh/",
+            json={"refresh": label_studio.api_key},
+            timeout=60,
         ).json()["access"]
         world = World(
             project["review_project"], label_studio.url, label_studio.api_key, tasks,
