@@ -301,7 +301,13 @@ def _mended(sheets: Sequence[_Sheet]) -> list[_Sheet]:
         for line in sheet.lines
         for word in _WORD.findall(line.text)
     )
-    return [replace(sheet, lines=list(_mended_lines(sheet.lines, known))) for sheet in sheets]
+    return [replace(sheet, lines=_mended_parts(sheet, known)) for sheet in sheets]
+
+
+def _mended_parts(sheet: _Sheet, known: Counter[str]) -> list[_Line]:
+    """Mend header, body and footer each by itself: no word goes on in a footer."""
+    head, foot = sheet.lines[: sheet.n_head], sheet.lines[len(sheet.lines) - sheet.n_foot :]
+    return [line for part in (head, sheet.body, foot) for line in _mended_lines(part, known)]
 
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")

@@ -134,6 +134,25 @@ def test_a_word_cut_at_a_lines_end_is_mended_where_the_document_knows_it_whole(t
     )
 
 
+def test_a_word_cut_at_a_pages_end_is_not_joined_to_the_footer(tmp_path):
+    path = tmp_path / "d.pdf"
+    pdfs.lines(
+        path,
+        *[
+            [
+                (72, 700, f"Sheet {n} says that all of this infor-"),
+                (72, 686, "Annex to the contract"),
+            ]
+            for n in (1, 2, 3)
+        ],
+        [(72, 700, "mation is private."), (72, 686, "Annex to the contract")],
+    )
+    text = read_document(path).text
+    assert "Annex" not in text
+    assert text.count("infor-") == 3
+    assert text.endswith("infor- mation is private.\n")
+
+
 def test_list_items_begin_blocks(tmp_path):
     path = tmp_path / "d.pdf"
     pdfs.lines(

@@ -26,9 +26,7 @@ def test_a_document_is_shown_by_its_sizes_and_first_chunks(tmp_path):
     head, *lines = preview_lines(preview)
     assert head == (f"lease.md: 5 sources of {sizes[0]} to {sizes[4]} tokens (median {sizes[2]})")
     assert lines[1].startswith("  “Lease > Part 1”, ")
-    assert lines[1].endswith(
-        "tokens: ## Part 1 The tenant pays the rent of 1 euros on the first.…"
-    )
+    assert lines[1].endswith("tokens: ## Part 1 The tenant pays the rent of 1 euros on the first.…")
     assert lines[3:] == ["  … and 2 more"]
 
 
