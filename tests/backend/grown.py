@@ -70,6 +70,9 @@ class RememberingLabelStudio:
     def annotated_tasks(self, project: int) -> list[dict[str, Any]]:
         return [task for task in self.stored.values() if task["annotations"]]
 
+    def judged_tasks(self, project: int) -> list[dict[str, Any]]:
+        return self.annotated_tasks(project)
+
     def annotation(self, annotation: int) -> dict[str, Any]:
         for task in self.stored.values():
             for each in task["annotations"]:

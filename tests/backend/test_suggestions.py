@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
+import httpx
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from flask import Flask
 
 from backend import grown
-from seedbed.errors import UserError
+from seedbed.backend_client import BackendClient
+from seedbed.commands import suggest as suggest_command
+from seedbed.errors import SeedbedError, UserError
 from seedbed.records import Verdict
-from seedbed_backend import neighbours, suggestions
+from seedbed_backend import analyses, neighbours, suggestions
+from seedbed_backend.routes import reports
+from seedbed_backend.routes import suggestions as routes
 from seedbed_backend.store import Analysis
 
 
@@ -121,3 +130,64 @@ def test_what_the_index_lacks_is_encoded(project):
     neighbours._loaded.clear()
     (services.settings.home / "neighbours" / "p1.npz").unlink()
     assert suggest(services, name="a2") == with_index
+
+
+@pytest.fixture
+def command(project, monkeypatch):
+    """`seedbed suggest`, with the web process's routes and a worker's job done at once."""
+    services, _ = project
+
+    def enqueue(queue, job, *ids, **_):
+        assert (queue, job) == ("filter", "analyse")
+        try:
+            analyses.perform(services, *ids)
+        except SeedbedError as exc:  # as `jobs.analyse` does
+            analyses.fail(services, *ids, str(exc))
+
+    monkeypatch.setattr(services.queues, "enqueue", enqueue)
+    monkeypatch.setattr(services.queues, "count_workers", lambda queue: 1, raising=False)
+    app = Flask("test")
+    app.extensions["seedbed"] = services
+    for blueprint in (reports.blueprint, routes.blueprint):
+        app.register_blueprint(blueprint, url_prefix="/api")
+    app.register_error_handler(
+        SeedbedError, lambda exc: ({"error": exc.message, "hint": exc.hint}, exc.http_status)
+    )
+    client = BackendClient("http://seedbed", "", "")
+    client.close()
+    client._http = httpx.Client(
+        transport=httpx.WSGITransport(app=app), base_url="http://seedbed/api/"
+    )
+    monkeypatch.setattr(suggest_command, "connect", lambda: client)
+    return lambda *arguments: CliRunner().invoke(suggest_command.suggest, ["p1", *arguments])
+
+
+def test_the_command_says_what_is_like_what_and_why(project, command):
+    services, _ = project
+    bad = next(group for group in _groups(services))[0]
+    judge(services, bad, "REJECTED", ("meaning changed",))
+    done = command("-n", "2")
+    assert done.exit_code == 0, done.output
+    assert "are nearer to a rejected one than to an accepted one" in done.output
+    assert f"like {bad.candidate.id[:8]}, of the same source (meaning changed)" in done.output
+    found = json.loads(command("--json").output)
+    assert [s["similarity"] for s in found["suggestions"]] == sorted(
+        (s["similarity"] for s in found["suggestions"]), reverse=True
+    )
+
+
+def test_the_command_refuses_what_cannot_be(command):
+    none = command()
+    assert isinstance(none.exception, SeedbedError)
+    assert "Nothing was rejected in Clauses yet" in str(none.exception)
+    many = command("-n", "1000")
+    assert "n must be a whole number from 1 to 200, not 1000" in str(many.exception)
+
+
+def test_where_nothing_is_near_it_says_so(project, command):
+    services, _ = project
+    waiting = survivors(services)
+    judge(services, waiting[0], "REJECTED")
+    for stored in waiting[1:]:
+        judge(services, stored, "ACCEPTED")
+    assert "Of 0 survivors that nobody has judged, none is nearer" in command().output

@@ -13,15 +13,16 @@ import pytest
 from rq.serializers import JSONSerializer
 from werkzeug.serving import make_server
 
+from filters.support import HashingEncoder
 from seedbed import recipe
 from seedbed.records import Completion, Decision, SourceTask
-from seedbed.tabs import VERDICT_TABS
-from seedbed_backend import jobs, periodic, projects, publishing, queues, verdicts
+from seedbed.tabs import SUGGESTION_TAB, VERDICT_TABS
+from seedbed_backend import jobs, periodic, projects, publishing, queues, suggestions, verdicts
 from seedbed_backend.app import create_app
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
 from seedbed_backend.stack.processes import free_port
-from seedbed_backend.store import Batch, Run, StateChange
+from seedbed_backend.store import Analysis, Batch, Run, StateChange
 from seedbed_backend.worker import Worker
 
 pytestmark = [
@@ -430,3 +431,37 @@ def test_a_label_that_is_changed_is_a_correction(services, server, api):
     annotate(api, task, regions(server, task, "accept", label={"choices": ["term"]}))
     becomes(services, stored, "FIXED")
     assert stands(services, stored).fields == {"example": "It ends in May.", "label": "term"}
+
+
+def test_what_is_like_a_rejected_one_stands_in_a_tab_the_nearest_first(
+    services, server, api, monkeypatch
+):
+    monkeypatch.setitem(services.__dict__, "encoder", HashingEncoder())
+    plan = recipe.parse({"technique": "expand"})
+    made = projects.save(services, "Verdicts on likes", plan)
+    texts = [
+        "The fee for a late payment is five euros.",
+        "The fee for a late payment is five euros each time.",
+        "The fee for a payment is five.",
+        "Our office is closed on Sundays and holidays.",
+        "Our office is closed on Sundays and on holidays too.",
+    ]
+    publish(services, made, {"seed": "It costs 5 EUR."}, [{"example": text} for text in texts])
+    stored = services.store.candidates(project_id=made.id, states=("survivor",))
+    for one, choice_ in ((stored[0], "reject"), (stored[3], "accept")):
+        reasons = ("unrealistic",) if choice_ == "reject" else ()
+        annotate(api, one.review_task, regions(server, one.review_task, choice_, reasons))
+    work(services)
+    services.store.add_analysis(Analysis("likes", made.id, "suggestions", {"n": 5}))
+    found = suggestions.perform(services, services.store.analysis("likes"))
+    assert [s["id"] for s in found["suggestions"]] == [s.candidate.id for s in stored[1:3]]
+    views = {v.data["title"]: v.id for v in server._sdk.views.list(project=made.review_project)}
+    asked = {"project": made.review_project, "view": views[SUGGESTION_TAB], "page_size": 10}
+
+    def in_order():
+        return [task["id"] for task in server._request("GET", "api/tasks", params=asked)["tasks"]]
+
+    assert list(views)[-1] == SUGGESTION_TAB
+    assert in_order() == [s.review_task for s in stored[1:3]]
+    annotate(api, stored[1].review_task, regions(server, stored[1].review_task, "accept"))
+    assert in_order() == [stored[2].review_task]
