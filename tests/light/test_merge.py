@@ -266,8 +266,8 @@ class TestShares:
         }
         assert "22.2%; 30% wanted" in str(report)
         assert (
-            "b: 70 real rows, 10 of 30 synthetic rows wanted (12.5%): 11 came in, of which 1 repeat a real row."
-            in str(report)
+            "b: 70 real rows, 10 of 30 synthetic rows wanted (12.5%): 11 came in, "
+            "of which 1 repeat a real row." in str(report)
         )
 
     def test_a_label_without_real_rows_gets_no_share(self):
@@ -422,6 +422,20 @@ class TestHoldingOut:
             UserError, match="0 of 8 rows wanted for test: too few rows, or too many"
         ):
             merge(reals, [], 0.3, 1, 0.2, split_by="document")
+
+    def test_a_table_is_no_document(self):
+        reals = [real(t, document=f"seeds-{n}.csv", line=7) for n, t in enumerate(distinct(20))]
+        assert "name no documents" in merge(reals, [], 0.3, 1, 0.2).report.split_why
+
+    def test_documents_of_a_test_set_stay_out_when_sources_are_held_out_for_validation(self):
+        reals, _ = World(4).documents(12, 0)
+        of_one = [e for e in reals if e.source["document"] == "contract 1"]
+        others = [e for e in reals if e.source["document"] != "contract 1"]
+        world = World(9)
+        child = question(1, world.text(30, 40), "q", world.text(5, 6), "contract 1", "synthetic")
+        merged = merge(others, [child], test=of_one, validation_fraction=0.3)
+        assert merged.report.split_by == "document"
+        assert merged.report.left_out == {"held_out_source": 1}
 
     def test_documents_cannot_be_held_out_where_none_is_named(self):
         with pytest.raises(UserError, match="name no documents"):

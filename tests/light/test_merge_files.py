@@ -79,7 +79,7 @@ class TestPlainRows:
         source = {"original": TEXTS[0], "label": "delivery"}
         assert (dict(example.source), example.label, example.origin) == (source, "delivery", "real")
         assert dict(example.provenance) == {
-            "source_id": SourceTask.of(source).id, "file": "own.jsonl", "line": 1,
+            "source_id": SourceTask.of(source).id, "file": "own.jsonl", "file_line": 1,
         }  # fmt: skip
         row = training_row(example)
         assert (row.prompt, row.completion) == (TEXTS[0], "delivery")
@@ -126,7 +126,7 @@ class TestPlainRows:
             csv.writer(file, delimiter=delimiter).writerows(rows)
         first, last = read(path, "real", plain("paraphrase", is_labelled=True))
         assert first.source["original"] == 'one, "two";\nthree\tfour'
-        assert (first.provenance["line"], last.provenance["line"]) == (2, 5)
+        assert (first.provenance["file_line"], last.provenance["file_line"]) == (2, 5)
 
     @pytest.mark.parametrize(
         ("row", "message"),

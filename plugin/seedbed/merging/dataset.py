@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from seedbed.errors import UserError
+from seedbed.export.rows import training_row
 from seedbed.merging.division import Division
 from seedbed.merging.folder import write_dataset
 from seedbed.merging.lineage import Entry, labels
@@ -19,7 +20,6 @@ from seedbed.merging.repeats import without_leakage, without_repeats
 from seedbed.merging.report import GroupShare, MergeReport, Tally
 from seedbed.merging.settings import MergeSettings
 from seedbed.merging.shares import apportioned, fraction
-from seedbed.recipe import technique_of
 from seedbed.records import Example, Origin, content_id
 from seedbed.sameness import NEAR_LONG
 
@@ -39,14 +39,14 @@ class MergedDataset:
         found = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: rows for name, rows in found.items() if rows or name == "train"}
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: str | Path) -> None:
         """Write a folder with a file of examples for each split, and the report as merge.json.
 
         The same rows and settings give the same bytes. The folder appears when it is complete; one
         that merge wrote before is replaced. Raises UserError for any other, or where it cannot be
         written.
         """
-        write_dataset(folder, self.splits, self.report.to_dict())
+        write_dataset(Path(folder), self.splits, self.report.to_dict())
 
 
 def merge(
@@ -163,7 +163,7 @@ def _chosen(
 
 
 def _entries(examples: Iterable[Example], origin: Origin) -> list[Entry]:
-    found = sorted(examples, key=_order)
+    found = _sorted(examples)
     for example in found:
         if example.origin != origin:
             raise UserError(
@@ -173,9 +173,16 @@ def _entries(examples: Iterable[Example], origin: Origin) -> list[Entry]:
     return [Entry.of(example) for example in found]
 
 
-def _order(example: Example) -> tuple[str, str]:
-    """Sort by id, and the same id by content: nothing else of the input's order is left."""
-    return example.id, json.dumps(example.to_dict(), sort_keys=True, ensure_ascii=False)
+def _sorted(examples: Iterable[Example]) -> list[Example]:
+    """Sort by id, and the same id by content: nothing of the input's order is left."""
+    found = list(examples)
+    n_with_id = Counter(example.id for example in found)
+
+    def place(example: Example) -> tuple[str, str]:
+        is_only = n_with_id[example.id] == 1
+        return example.id, "" if is_only else json.dumps(example.to_dict(), sort_keys=True)
+
+    return sorted(found, key=place)
 
 
 def _check_technique(entries: Iterable[Entry]) -> None:
@@ -207,7 +214,7 @@ def _unique(entries: Iterable[Entry], lost: Tally) -> list[Entry]:
 
 def _key(example: Example) -> str:
     """Identify the training row, white space, case and Unicode form aside."""
-    row = technique_of(example.technique, example.record).row(example.source, example.output)
+    row = training_row(example)
     texts = (row.prompt, row.completion, row.rejected or "")
     return content_id(
         *(" ".join(unicodedata.normalize("NFC", t).casefold().split()) for t in texts)

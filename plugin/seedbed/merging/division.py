@@ -102,7 +102,8 @@ def _divided(division: Division, settings: MergeSettings) -> Division:
     near = near_rows(entries, settings.nearness)
     by, why = _first_way(entries, settings, division)
     splits = _held_out(entries, near, by, wanted, settings)
-    if settings.split_by == "auto" and by == "document" and not _is_close(splits, wanted):
+    may_change = settings.split_by == "auto" and division.by is None
+    if may_change and by == "document" and not _is_close(splits, wanted):
         why = f"whole documents would give {_said(splits, wanted)}"
         by = "source"
         splits = _held_out(entries, near, by, wanted, settings)

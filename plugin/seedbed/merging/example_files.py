@@ -150,7 +150,7 @@ class _PlainRows:
                 "source_id": SourceTask.of(source).id,
                 **({"document": document} if document else {}),
                 "file": file,
-                "line": line,
+                "file_line": line,
             },
             record=technique.record,
         )

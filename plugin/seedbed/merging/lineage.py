@@ -133,10 +133,10 @@ def labels(entries: Iterable[Entry]) -> Counter[str]:
 
 
 def _documents(example: Example, technique: Technique) -> Iterator[str]:
-    """Yield the names of the document that an example comes from: of the file, of the source."""
-    if document := example.provenance.get("document"):
-        yield str(document)
-    if technique.group_field != technique.label_field:
-        document = example.source.get(technique.group_field)
-        if document and document != example.provenance.get("document"):
-            yield document
+    """Yield the names of the document that an example comes from: of its file, and in its source.
+
+    A row of a table (it has a `line`) comes from no document.
+    """
+    file = "" if "line" in example.provenance else str(example.provenance.get("document") or "")
+    field = technique.group_field if technique.group_field != technique.label_field else ""
+    yield from dict.fromkeys(filter(None, [file, example.source.get(field, "")]))
