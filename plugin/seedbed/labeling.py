@@ -422,15 +422,15 @@ def review_data(
         "cid": candidate.id,
         "technique": technique.name,
         "candidate": candidate.text(technique.dedup_fields),
+        "reasons": "",
         "score": _rounded(score),
         **columns,
         "draw": draw,
         "stratum": stratum,
         "batch": batch,
         "run": run,
-        # Brought up to date by the server as people decide (see `seedbed_backend.verdicts`).
+        # With `reasons` brought up to date by the server as people decide (see `seedbed_backend.verdicts`).
         "verdict": "",
-        "reasons": "",
         "approved": "",
         "seal": seal(candidate.id, is_canary=is_canary),
         "scores_line": scores_line(score, columns),

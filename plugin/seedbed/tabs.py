@@ -38,6 +38,8 @@ _HIDDEN_COLUMNS = (
     "predictions_model_versions",
     "predictions_results",
     "total_predictions",
+    "total_annotations",
+    "cancelled_annotations",
     "file_upload",
     "storage_filename",
     "created_at",
@@ -64,11 +66,9 @@ _HIDDEN_COLUMNS = (
 )
 
 
-_COUNTS = ("total_annotations", "cancelled_annotations")
-"""They say nothing in the tabs of tasks that wait, or that were judged."""
-
-_WIDE, _NARROW = 360, 130
-"""Pixels. Two wide columns and five narrow ones fit a screen of 1440."""
+_WIDE, _MIDDLE, _NARROW = 320, 240, 130
+"""Pixels. Two wide columns and five narrow ones fit a screen of 1440. Their order is that of the keys
+in a task's data."""
 
 
 def review_tabs(
@@ -95,11 +95,11 @@ def review_tabs(
         "value": second_review_limit(review_fraction, double_review_fraction)
     }
     is_judged_once = is_unjudged | {"value": 1}
-    second = _tab(technique, SECOND_TAB, [is_doubled, is_judged_once], "tasks:data.draw", _COUNTS)
+    second = _tab(technique, SECOND_TAB, [is_doubled, is_judged_once], "tasks:data.draw")
     return [
-        _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw", _COUNTS),
+        _tab(technique, SAMPLE_TAB, [is_sampled, *is_waiting], "tasks:data.draw"),
         *([second] if double_review_fraction else []),
-        _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score", _COUNTS),
+        _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score"),
         *(_verdict_tab(technique, title, status) for title, status in VERDICT_TABS.items()),
         _tab(technique, "Skipped", [is_offered, *is_skipped], LATEST),
         _tab(technique, "Withdrawn", [is_withdrawn], "tasks:data.score"),
@@ -117,7 +117,7 @@ def suggestion_tab(technique: Technique) -> dict[str, Any]:
         SUGGESTION_TAB,
         [is_near, is_offered, is_unjudged],
         order,
-        (*_COUNTS, "data.technique"),
+        ("data.technique",),
         (f"data.{LIKE_REJECTED}",),
     )
     tab["columnsDisplayType"][f"tasks:data.{LIKE_REJECTED}"] = "Number"
@@ -127,8 +127,9 @@ def suggestion_tab(technique: Technique) -> dict[str, Any]:
 def _verdict_tab(technique: Technique, title: str, status: VerdictStatus) -> dict[str, Any]:
     """Make the tab of one verdict; that of the rejected ones says why."""
     is_such = _filter("data.verdict", "equal", "String", status)
-    shown = ("data.reasons",) if status == "REJECTED" else ()
-    return _tab(technique, title, [is_such], LATEST, _COUNTS, shown)
+    if status != "REJECTED":
+        return _tab(technique, title, [is_such], LATEST)
+    return _tab(technique, title, [is_such], LATEST, ("data.technique",), ("data.reasons",))
 
 
 def second_review_limit(review_fraction: float, double_review_fraction: float) -> float:
@@ -158,6 +159,7 @@ def _tab(
     widths = dict.fromkeys((f.name for f in technique.source_fields), _NARROW)
     widths |= dict.fromkeys(scores, _NARROW)
     widths |= {technique.text_field: _WIDE, "technique": _NARROW, "candidate": _WIDE}
+    widths |= {"reasons": _MIDDLE, LIKE_REJECTED: _NARROW}
     return {
         "title": title,
         "type": "list",
