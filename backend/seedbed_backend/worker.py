@@ -15,6 +15,7 @@ from rq.timeouts import TimerDeathPenalty
 from seedbed.errors import ModelError
 from seedbed_backend import analyses, jobs, judging, periodic, queues, runs
 from seedbed_backend.logs import configure_logging
+from seedbed_backend.queues import Queues
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
 
@@ -74,14 +75,18 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
         _logger.info("took up %d unfinished runs", n_resumed)
     if role == "filter" and (n_analyses := analyses.resume(services)):
         _logger.info("took up %d unfinished analyses", n_analyses)
+    # Of its own: RQ waits on it for minutes, while a call on the others may take five seconds (the
+    # default since redis-py 8), and RQ sets that time for connections alone that are still to be made.
+    listening = Queues(settings.redis_url)
     try:
         with periodic.ticking(services) if role == "filter" else nullcontext():
             Worker(
                 served,
-                connection=services.queues.redis,
+                connection=listening.redis,
                 serializer=JSONSerializer,
             ).work(burst=burst, logging_level=settings.log_level)
     finally:
+        listening.close()
         services.close()
 
 
