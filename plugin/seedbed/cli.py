@@ -34,8 +34,8 @@ FINAL_STATES = ("done", "short", "failed")
 
 USUAL_ORDER = (
     *("init", "import", "seeds", "prompt", "plan", "generate", "status", "report", "explain"),
-    *("rescreen", "sync", "gate", "sample", "release", "hold", "suggest", "calibrate"),
-    *("pull", "merge", "export", "verify"),
+    *("rescreen", "sync", "reviewers", "gate", "sample", "release", "hold", "audit", "suggest"),
+    *("calibrate", "pull", "merge", "export", "verify"),
 )
 """The commands of a project, as `seedbed --help` lists them; the others stand below."""
 
