@@ -309,7 +309,13 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     human.annotate(server.task(ids[2]), cancelled=True)
     assert count(0) == ids[3:20]
     assert len(count(1)) == 37
-    assert [count(n) for n in (2, 4, 5)] == [[ids[1]], [ids[0]], [ids[2]]]
+    # which verdict it is, Seedbed's server says once it has compared the values
+    assert [count(n) for n in (2, 3, 4, 5)] == [[], [], [], [ids[2]]]
+    server.change_data(ids[0], verdict="ACCEPTED")
+    server.change_data(ids[1], verdict="REJECTED")
+    assert [count(n) for n in (2, 3, 4, 5)] == [[ids[1]], [], [ids[0]], [ids[2]]]
+    server.change_data(ids[0], verdict="FIXED")
+    assert [count(n) for n in (3, 4)] == [[ids[0]], []]
     # what a later screening took back leaves the sample, and nothing else of it changes
     before = server.task(ids[3])
     server.change_data(ids[3], draw=WITHDRAWN_DRAW)
