@@ -135,7 +135,8 @@ def fitted(
 ) -> tuple[Feedback, Mapping[str, int]]:
     """Return as much of the feedback as leaves room for every source that fits without it.
 
-    `excess_of` measures by how many tokens each source is too long; its last answer is returned too.
+    `excess_of` measures by how many tokens each source is too long; what it says without any
+    feedback is returned too.
     """
     if not feedback:
         return feedback, excess_of(feedback)
@@ -143,9 +144,8 @@ def fitted(
     n = len(feedback.few_shot) + len(feedback.avoid)
     while n:
         part = feedback.first(n)
-        excess = excess_of(part)
-        if all(plain[id_] or not tokens for id_, tokens in excess.items()):
-            return part, excess
+        if all(plain[id_] or not tokens for id_, tokens in excess_of(part).items()):
+            return part, plain
         n //= 2
     return feedback.first(0), plain
 
