@@ -11,14 +11,25 @@ import pytest
 import growing
 from growing import wait_for
 from seedbed import ingest, labeling, recipe, registry
+from seedbed.records import Completion, content_id
 from seedbed.tabs import SAMPLE_TAB, SECOND_TAB
-from seedbed_backend import reviewers
+from seedbed_backend import queues, reviewers
+from seedbed_backend.queues import Queues
 from seedbed_backend.stack.label_studio import _new_token
+from seedbed_backend.store import Batch, Run
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 
 NAME = "it-integrity"
-SETTINGS = {"review_fraction": 0.8, "canary_fraction": 0.2, "double_review_fraction": 0.6}
+N_SOURCES = 30
+FILTERS = ("protected_terms", "top_fraction")
+SETTINGS = {
+    "review_fraction": 0.8,
+    "canary_fraction": 0.2,
+    "double_review_fraction": 0.6,
+    "keep_fraction": 1.0,
+    "filters": {n: False for n in registry.technique("paraphrase").filters if n not in FILTERS},
+}
 SECOND = "second@example.com"
 PASSWORD = "a long pass-phrase 1"
 
@@ -80,18 +91,41 @@ def people(label_studio):
 
 
 @pytest.fixture(scope="module")
-def project(backend):
-    """Grown from the demo's clauses; nearly all of it is the sample, for there is little."""
-    spec = registry.technique("paraphrase")
-    found = ingest.ingest(growing.FILES["paraphrase"], spec)
-    labels = sorted({source.fields["label"] for source in found.sources})
+def project(backend, store, redis_of_stack):
+    """Grown by all of the pipeline but a model; nearly all of it is the sample, for there is little."""
+    found = ingest.ingest(growing.FILES["paraphrase"], registry.technique("paraphrase"))
+    sources = found.sources[:N_SOURCES]
+    labels = sorted({source.fields["label"] for source in sources})
     plan = recipe.parse({"technique": "paraphrase", "labels": labels, **SETTINGS})
     backend.save_project(NAME, plan.model_dump(mode="json"), force=True)
-    rows = [{"fields": dict(source.fields), "provenance": {}} for source in found.sources]
-    backend.import_rows(NAME, rows)
-    run = growing.run_to_its_end(backend, backend.start_run(NAME, 20)["id"])
-    assert run["state"] in {"done", "short"}, run["error"]
+    backend.import_rows(NAME, [{"fields": dict(s.fields), "provenance": {}} for s in sources])
+    made = store.project(NAME)
+    run = Run("integrity1", NAME, made.recipe_hash, target=1, budget=N_SOURCES, wave=1)
+    store.create_run(run, {source.id: 0 for source in sources})
+    batch = Batch("integrity1-1", run.id, 1, tuple((source.id, 0, 1) for source in sources))
+    store.add_batches([batch])
+    store.save_completions(run.id, batch.id, [completion(source) for source in sources])
+    store.advance_batch(batch.id, "queued", "generated")
+    redis_of_stack.enqueue(queues.FILTER, "screen", batch.id)
+    ended = growing.run_to_its_end(backend, run.id)
+    assert ended["state"] == "done", ended["error"]
+    assert ended["funnel"]["n_survivors"] == N_SOURCES
     return backend.project(NAME)
+
+
+def completion(source):
+    """Return what a model could have made of a source, as the store takes it."""
+    text = f"It is agreed: {source.fields['original']}"
+    id_ = content_id("integrity", source.id)
+    made = Completion(id_, source.id, "prompt", 0, text, "stop", int(id_[:6], 16), 200, 40, 0.5)
+    return made, {"paraphrase": text}, ""
+
+
+@pytest.fixture(scope="module")
+def redis_of_stack(stack):
+    opened = Queues(stack.environment["SEEDBED_REDIS_URL"])
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")
