@@ -257,8 +257,8 @@ class Client:
         self, project: int, since: datetime | None, seen: set[str], left_out: Counter[str]
     ) -> Iterator[Review]:
         """Yield the candidates that somebody annotated, each once; they become `seen`."""
-        moment = since - OVERLAP if since else None
-        for task in self._completed(project, self._server.judged_tasks(project, moment)):
+        changed_since = since - OVERLAP if since else None
+        for task in self._completed(project, self._server.judged_tasks(project, changed_since)):
             if review := self._next(task, seen, left_out):
                 yield review
 

@@ -410,14 +410,15 @@ class LabelStudioServer:
 
     def unjudged_tasks(self, project: int, runs: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield the tasks of these runs, id and data, that nobody has annotated or skipped."""
-        return self._listed(
-            project,
-            "task_only",
-            _filter("total_annotations", "equal", 0, kind="Number"),
-            _filter("cancelled_annotations", "equal", 0, kind="Number"),
-            _filter("data.run", "in_list", list(runs)),
-            include=("id", "data"),
-        )
+        for start in range(0, len(runs), _CID_CHUNK):
+            yield from self._listed(
+                project,
+                "task_only",
+                _filter("total_annotations", "equal", 0, kind="Number"),
+                _filter("cancelled_annotations", "equal", 0, kind="Number"),
+                _filter("data.run", "in_list", list(runs[start : start + _CID_CHUNK])),
+                include=("id", "data"),
+            )
 
     def predictions_of(
         self, project: int, tasks: Sequence[int]

@@ -176,6 +176,12 @@ def test_gated_adds_the_unjudged_of_runs_that_passed(world):
     }  # fmt: skip
 
 
+def test_any_number_of_runs_may_have_passed(world, server):
+    runs = [f"run-{n:04}" for n in range(250)]
+    tasks = server.unjudged_tasks(world.project, [*runs[:130], "r-held", *runs[130:]])
+    assert [task["id"] for task in tasks] == [world.tasks["held"]]
+
+
 def test_the_gates_word_is_read_anew_with_every_pull(world, server):
     before = server.description(world.project)
     server.set_description(world.project, "somebody emptied it")
