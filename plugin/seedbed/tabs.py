@@ -78,7 +78,9 @@ def review_tabs(
 
     The first one, the review sample, is a queue: it holds what nobody has judged or skipped yet,
     in random order, so that whatever has been judged at any time is a fair sample. Skipped tasks
-    wait in their own tab for somebody to decide, and what a later screening took back in another.
+    wait in their own tab for somebody to decide, and so does what was annotated without a verdict
+    (predictions that were copied in bulk, say), which no queue of Label Studio serves any more. What
+    a later screening took back is in another.
     Where a part of the sample is judged twice, a tab holds what of it one person has judged: Label
     Studio serves it to the others, who do not see that first verdict while they label.
     Rejected, Fixed and Accepted go by `data.verdict`, which Seedbed's server writes once it has
@@ -88,6 +90,10 @@ def review_tabs(
     is_unjudged = _filter("total_annotations", "equal", "Number", 0)
     is_waiting = [is_unjudged, _filter("cancelled_annotations", "equal", "Number", 0)]
     is_skipped = [is_unjudged, _filter("cancelled_annotations", "greater", "Number", 0)]
+    is_undecided = [
+        is_unjudged | {"operator": "greater"},
+        _filter("data.verdict", "equal", "String", ""),
+    ]
     is_sampled = _filter("data.draw", "less", "Number", review_fraction)
     is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
     is_withdrawn = is_offered | {"operator": "greater_or_equal"}
@@ -102,6 +108,7 @@ def review_tabs(
         _tab(technique, "Low score", [is_offered, *is_waiting], "tasks:data.score"),
         *(_verdict_tab(technique, title, status) for title, status in VERDICT_TABS.items()),
         _tab(technique, "Skipped", [is_offered, *is_skipped], LATEST),
+        _tab(technique, "Undecided", [is_offered, *is_undecided], "tasks:data.draw"),
         _tab(technique, "Withdrawn", [is_withdrawn], "tasks:data.score"),
     ]
 

@@ -316,6 +316,10 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     assert [count(n) for n in (2, 3, 4, 5)] == [[ids[1]], [], [ids[0]], [ids[2]]]
     server.change_data(ids[0], verdict="FIXED")
     assert [count(n) for n in (3, 4)] == [[ids[0]], []]
+    # what was annotated without a verdict is served by no queue any more
+    human.annotate(server.task(ids[4]))
+    assert ids[4] not in count(0)
+    assert count(6) == [ids[4]]
     # what a later screening took back leaves the sample, and nothing else of it changes
     before = server.task(ids[3])
     server.change_data(ids[3], draw=WITHDRAWN_DRAW)
@@ -324,9 +328,9 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     assert [p["result"] for p in after["predictions"]] == [
         p["result"] for p in before["predictions"]
     ]
-    assert count(0) == ids[4:20]
+    assert count(0) == ids[5:20]
     assert ids[3] not in count(1)
-    assert count(6) == [ids[3]]
+    assert count(7) == [ids[3]]
 
 
 def test_backend_is_connected_once_and_its_webhook_tightened(

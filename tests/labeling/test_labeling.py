@@ -327,6 +327,7 @@ def test_tabs(name):
         "Fixed",
         "Accepted",
         "Skipped",
+        "Undecided",
         "Withdrawn",
     ]
     assert {
