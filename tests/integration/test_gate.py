@@ -18,7 +18,8 @@ from seedbed.tabs import SAMPLE_TAB
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 
 TARGET = 0.5
-"""Low, so that the handful of verdicts of a test can decide."""
+FRACTION, LARGER = 0.5, 0.9
+"""A low target and a large share, so that the handful of verdicts of a test can decide."""
 
 TECHNIQUE = registry.technique("paraphrase")
 
@@ -35,9 +36,8 @@ def seedbed(run_seedbed):
 @pytest.fixture(scope="module")
 def project(backend):
     """A project of our own: its gate must not see what other tests judge."""
-    found = growing.grow(
-        backend, "it-gate", "paraphrase", target=24, review_fraction=0.2, acceptance_target=TARGET
-    )
+    found = growing.grow(backend, "it-gate", "paraphrase", target=12, acceptance_target=TARGET)
+    backend.change_sample(found["id"], FRACTION, force=True)
     return found["id"]
 
 
@@ -103,8 +103,8 @@ def by_hand(n_good, n):
 
 def test_from_the_first_verdict_to_a_decision(backend, server, project, review, team):
     found = backend.gate(project)
-    assert (found["target"], found["review_fraction"], found["is_forced"]) == (TARGET, 0.2, False)
-    tasks = team.tasks(0.2)
+    assert (found["target"], found["review_fraction"]) == (TARGET, FRACTION)
+    tasks = team.tasks(FRACTION)
     n = len(tasks)
     assert n >= 4, "the demo model leaves too few survivors for this test"
     run = gate_of(backend, project)
@@ -164,7 +164,7 @@ def test_a_manager_sees_what_is_wrong_and_overrules_it(
 
     seedbed("release", project, "--undo")
     noticed(server, review, "held")
-    for task in team.tasks(0.2):
+    for task in team.tasks(FRACTION):
         team.judge(task, "accept")
     settled(backend, project, state="passed")
     seedbed("hold", project, "--reason", "Wait for legal.")
@@ -181,20 +181,19 @@ def test_enlarging_the_sample_moves_no_task_and_opens_the_gate_again(
     seedbed, backend, server, project, review, team
 ):
     before = {task["id"]: task["data"] for task in server.tasks(review)}
-    n = len(team.tasks(0.2))
-    beyond = [task for task in team.tasks(1.0) if task["data"]["draw"] >= 0.2]
-    team.judge(beyond[0], "accept")
+    n = len(team.tasks(FRACTION))
+    team.judge(team.tasks(1.0)[n], "accept")
     run = settled(backend, project, n_outside=1)
     assert (run["state"], run["n_judged"]) == ("passed", n)
 
-    assert "outside 0.10 to 0.20" in seedbed("sample", project, "--fraction", 0.6, code=2)
-    assert "would shrink" in seedbed("sample", project, "--fraction", 0.1, code=2)
+    assert "outside 0.10 to 0.20" in seedbed("sample", project, "--fraction", LARGER, code=2)
+    assert "would shrink" in seedbed("sample", project, "--fraction", 0.2, code=2)
     assert f"{n} of {n} are judged, 0 wait" in seedbed("sample", project)
-    said = seedbed("sample", project, "--fraction", 0.6, "--force")
-    assert "(60%)" in said
+    said = seedbed("sample", project, "--fraction", LARGER, "--force")
+    assert "(90%)" in said
     assert "is outside 0.10 to 0.20" in said
     run = gate_of(backend, project)
-    assert (run["state"], run["n_sampled"]) == ("open", len(team.tasks(0.6)))
+    assert (run["state"], run["n_sampled"]) == ("open", len(team.tasks(LARGER)))
     assert (run["n_judged"], run["n_outside"]) == (n + 1, 0)
     noticed(server, review, "open")
 
@@ -208,7 +207,7 @@ def test_enlarging_the_sample_moves_no_task_and_opens_the_gate_again(
     views = server._sdk.views.list(project=review)
     (tab,) = [view.data for view in views if view.data["title"] == SAMPLE_TAB]
     limits = [i["value"] for i in tab["filters"]["items"] if i["filter"].endswith("data.draw")]
-    assert limits == [0.6]
+    assert limits == [LARGER]
 
 
 def test_what_people_wrote_into_the_description_survives_and_sync_mends_the_notice(
@@ -244,7 +243,7 @@ def test_the_sample_is_drawn_again_from_the_audit_trail_by_others(
         "n_drawn": run["n_survivors"],
         "n_tasks": run["n_survivors"],
         "n_wrong": 0,
-        "review_fraction": 0.6,
+        "review_fraction": LARGER,
         "n_sampled": run["n_sampled"],
         "n_judged": run["n_judged"],
         "n_rejected": 0,
