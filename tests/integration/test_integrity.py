@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import httpx
 import pytest
@@ -34,14 +35,25 @@ SECOND = "second@example.com"
 PASSWORD = "a long pass-phrase 1"
 
 
+class Access(httpx.Auth):
+    """What a token gives access by; Label Studio lets it last for 300 s."""
+
+    def __init__(self, url, token):
+        self.url, self.token, self.until = f"{url}/api/token/refresh/", token, 0.0
+
+    def auth_flow(self, request):
+        if time.monotonic() > self.until:
+            self.access = httpx.post(self.url, json={"refresh": self.token}).json()["access"]
+            self.until = time.monotonic() + 200
+        request.headers["Authorization"] = f"Bearer {self.access}"
+        yield request
+
+
 class Person:
     """Judges over the API as Label Studio's screen does, with an account of their own."""
 
     def __init__(self, url, token):
-        self.url = url
-        access = httpx.post(f"{url}/api/token/refresh/", json={"refresh": token}).json()["access"]
-        headers = {"Authorization": f"Bearer {access}"}
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=60)
+        self.http = httpx.Client(base_url=url, auth=Access(url, token), timeout=60)
         self.id = self.http.get("/api/current-user/whoami").json()["id"]
         self.seen = []
 
@@ -87,7 +99,10 @@ def people(label_studio):
         form = {"csrfmiddlewaretoken": guest.cookies["csrftoken"]}
         form |= {"email": SECOND, "password": PASSWORD}
         guest.post(link, data=form, headers={"Referer": f"{label_studio.url}{link}"})
-    return first, Person(label_studio.url, _new_token(label_studio.url, SECOND, PASSWORD))
+    second = Person(label_studio.url, _new_token(label_studio.url, SECOND, PASSWORD))
+    yield first, second
+    first.http.close()
+    second.http.close()
 
 
 @pytest.fixture(scope="module")
