@@ -385,9 +385,7 @@ class LabelStudioServer:
         """
         items = [_filter("total_annotations", "greater", 0, kind="Number")]
         if updated_since is not None:
-            items.append(
-                _filter("updated_at", "greater", _moment(updated_since), kind="Datetime")
-            )
+            items.append(_filter("updated_at", "greater", _moment(updated_since), kind="Datetime"))
         return self._listed(project, "all", *items)
 
     def judged_tasks(
@@ -420,9 +418,7 @@ class LabelStudioServer:
                 include=("id", "data"),
             )
 
-    def predictions_of(
-        self, project: int, tasks: Sequence[int]
-    ) -> dict[int, list[dict[str, Any]]]:
+    def predictions_of(self, project: int, tasks: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
         """Return the predictions of tasks as they are stored; no backend is asked for new ones."""
         found: dict[int, list[dict[str, Any]]] = {}
         for start in range(0, len(tasks), _CID_CHUNK):
