@@ -91,7 +91,10 @@ def _acceptance(tally: Tally, _merge: Mapping[str, Any], projects: Projects) -> 
     for project in projects:
         accepted = project["acceptance"]
         if not accepted["n_judged"]:
-            yield f"No candidate of the project {project['name']} has been judged."
+            yield (
+                f"Nobody has judged the random sample of the project {project['name']} yet: its "
+                "acceptance rate is not known."
+            )
         elif accepted["low"] < accepted["target"]:
             yield (
                 f"In the project {project['name']} the acceptance rate may be as low as "
