@@ -25,7 +25,7 @@ from seedbed_backend.store import Store
 
 USER = "admin@seedbed.local"
 WEB_READY_SECONDS = 60.0
-WORKER_READY_SECONDS = 180.0
+WORKER_READY_SECONDS = 600.0
 LABEL_STUDIO_READY_SECONDS = 300.0
 
 
