@@ -83,7 +83,10 @@ def merge(
     _check_technique([*own, *(given or ()), *made])
     if not own:
         raise UserError(
-            "There are no real examples to merge with.", hint="Get them with `seedbed pull --real`."
+            "There are no real examples to merge with.",
+            hint="Get them with `seedbed pull --real`. Documents and instructions are none by "
+            "themselves: write outputs beside some in the source project, or give rows of your own. "
+            "Without any, export the approved examples as they are.",
         )
     lost = Tally()
     unique = None if given is None else _unique(given, lost)
