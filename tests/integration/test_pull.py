@@ -552,28 +552,29 @@ def test_a_stream_that_breaks_off_is_no_whole_one(home, world):
 # --- beside the whole stack ----------------------------------------------------------------------
 
 
-class TestWhatWasGrown:
-    @pytest.fixture(scope="class")
-    def judged(self, grown, server, backend, label_studio):
-        """The project of the grown questions, three of which are judged, and its world."""
-        project = grown("qa")
-        tasks = {t["data"]["cid"]: t["id"] for t in server.tasks(project["review_project"])}
-        token = httpx.post(
-            f"{label_studio.url}/api/token/refresh/",
-            json={"refresh": label_studio.api_key},
-            timeout=60,
-        ).json()["access"]
-        world = World(
-            project["review_project"], label_studio.url, label_studio.api_key, tasks,
-            {"Authorization": f"Bearer {token}"},
-        )  # fmt: skip
-        first, second, third = list(tasks)[:3]
-        world.judge(first, "accept")
-        world.judge(second, "accept", answer={"text": ["As a person put it."]})
-        world.judge(third, "reject")
-        backend.sync(project["id"])
-        return project, world, (first, second, third)
+@pytest.fixture(scope="module")
+def judged(grown, server, backend, label_studio):
+    """The project of the grown questions, three of which are judged, and its world."""
+    project = grown("qa")
+    tasks = {t["data"]["cid"]: t["id"] for t in server.tasks(project["review_project"])}
+    token = httpx.post(
+        f"{label_studio.url}/api/token/refresh/",
+        json={"refresh": label_studio.api_key},
+        timeout=60,
+    ).json()["access"]
+    world = World(
+        project["review_project"], label_studio.url, label_studio.api_key, tasks,
+        {"Authorization": f"Bearer {token}"},
+    )  # fmt: skip
+    first, second, third = list(tasks)[:3]
+    world.judge(first, "accept")
+    world.judge(second, "accept", answer={"text": ["As a person put it."]})
+    world.judge(third, "reject")
+    backend.sync(project["id"])
+    return project, world, (first, second, third)
 
+
+class TestWhatWasGrown:
     def test_the_readmes_plain_sdk_code_finds_what_the_server_marked(self, judged):
         _, world, (first, second, third) = judged
         with world.client() as client:
