@@ -90,6 +90,10 @@ class Feedback:
             "avoid": [(avoided.text, avoided.reasons) for avoided in self.avoid],
         }
 
+    def sources_for(self, source_id: str) -> list[str]:
+        """Return the ids of the sources that a source's prompt shows with their corrections."""
+        return [shot.source for shot in self.few_shot if shot.source != source_id]
+
     def first(self, n: int) -> Feedback:
         """Return the first `n` of it, corrected and rejected ones in turn."""
         n_few_shot = min(len(self.few_shot), max((n + 1) // 2, n - len(self.avoid)))

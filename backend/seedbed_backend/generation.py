@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from queue import Empty, Queue
 from typing import TypeAlias
 
@@ -183,7 +184,7 @@ def _too_long(engine: Engine, request: GenerationRequest, excess: int) -> Iterat
 def _prompt(
     recipe: Recipe, source: SourceTask, peers: Sequence[SourceTask], feedback: Feedback
 ) -> Prompt:
-    return recipe.spec.prompt(
+    prompt = recipe.spec.prompt(
         source,
         system=recipe.prompt.system,
         user=recipe.prompt.user,
@@ -193,6 +194,8 @@ def _prompt(
         style_guide=recipe.style_rules,
         **feedback.for_source(source.id),
     )
+    shown = (*(peer.id for peer in peers), *feedback.sources_for(source.id))
+    return replace(prompt, shown_sources=tuple(dict.fromkeys(shown)))
 
 
 def _sampling(recipe: Recipe) -> SamplingParams:

@@ -27,6 +27,7 @@ def of_candidate(
         "evidence": _evidence(stored, recipe),
         "recipe": run.recipe_hash,
         "screened_by": run.screened_by or run.recipe_hash,
+        "shown_sources": list(completion.shown_sources),
         "prompt_hash": completion.prompt_hash,
         "model": run.model_name,
         "model_sha256": run.model_sha256,

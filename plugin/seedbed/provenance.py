@@ -8,6 +8,7 @@ known for it, in that order, and no others; a key that is not known is absent, n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ KEYS: Mapping[str, str] = {
     "evidence": "the marked words: start, end within the passage; char_start, char_end, page",
     "recipe": "hash of the recipe that it was generated under",
     "screened_by": "hash of the recipe that it was screened under",
+    "shown_sources": "ids of other sources that its prompt showed: seeds beside its own, corrections",
     "prompt_hash": "hash of the exact prompt and answer schema",
     "model": "the generator's name",
     "model_sha256": "SHA-256 of its file",
@@ -117,6 +119,11 @@ def read(data: Mapping[str, Any]) -> dict[str, Any]:
             found.setdefault(group, {})[key] = value
     own = {key: data.get(key) for key in ("run", "score", "stratum", "draw")}
     return ordered(found | {key: value for key, value in own.items() if value not in (None, "")})
+
+
+def shown_sources(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ids of the other sources that a row's prompt showed."""
+    return tuple(filter(None, re.split(r",\s*", str(provenance.get("shown_sources") or ""))))
 
 
 def ordered(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,11 +60,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the model is shown for one source, and the JSON schema that its answer must fit."""
+    """What the model is shown for one source, and the JSON schema that its answer must fit.
+
+    `shown_sources` are the ids of the other sources that it shows: what comes of it descends from
+    these as well.
+    """
 
     source_id: str
     messages: tuple[Message, ...]
     schema: Mapping[str, Any]
+    shown_sources: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -79,6 +84,7 @@ class Completion:
     `reasoning` is what a thinking model thought before it answered; it is no part of `text`.
     `index` counts the completions of one source within a run, from 0. `n_prompt_tokens` and
     `n_tokens` are counted by the model's own tokenizer; `seconds` is wall time.
+    `shown_sources` are the prompt's.
     """
 
     id: str
@@ -92,6 +98,7 @@ class Completion:
     n_tokens: int = 0
     seconds: float = 0.0
     reasoning: str = ""
+    shown_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

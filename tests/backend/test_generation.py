@@ -6,12 +6,19 @@ from itertools import count
 
 import pytest
 
-from seedbed.records import Completion, Message, Prompt
+from seedbed import recipe
+from seedbed.records import Completion, Message, Prompt, SourceTask
 from seedbed_backend import generation
-from seedbed_backend.engine.base import GenerationRequest, LoadOptions, SamplingParams
+from seedbed_backend.engine.base import (
+    GenerationRequest,
+    LoadOptions,
+    ModelInfo,
+    SamplingParams,
+)
 from seedbed_backend.engine.echo import Echo
-from seedbed_backend.generation import Peers
-from seedbed_backend.store import Effort
+from seedbed_backend.feedback import Feedback, FewShot
+from seedbed_backend.generation import Peers, build_requests
+from seedbed_backend.store import Effort, Project, Store
 
 
 def completion(n):
@@ -159,3 +166,31 @@ def test_every_other_source_is_shown_about_as_often():
     seen = Counter(peer for i in range(900) for peer in chooser.choose("run", "s0", i))
     assert set(seen) == {f"s{i}" for i in range(1, 10)}
     assert max(seen.values()) < 1.4 * min(seen.values())
+
+
+def test_a_prompt_says_which_other_sources_it_shows(tmp_path):
+    plan = recipe.parse({"technique": "expand", "n_peers": 3})
+    store = Store.open(f"sqlite:///{tmp_path}/store.sqlite3")
+    store.migrate()
+    document = plan.model_dump(mode="json")
+    store.save_project(Project("p", "p", "expand", document, plan.hash, "http://ls", 1, 2))
+    sources = [SourceTask.of({"seed": f"Seed number {n}."}) for n in range(9)]
+    store.add_sources("p", sources)
+    corrected = FewShot("c", sources[1].id, sources[1].fields, {"example": "Another one."})
+    asked = build_requests(
+        store,
+        "p",
+        "run",
+        plan,
+        [(sources[0].id, 0, 2)],
+        ModelInfo("m", "0" * 64, 4096),
+        Feedback((corrected,)),
+    )
+    [prompt] = [request.prompt for request in asked]
+    text = "".join(message.content for message in prompt.messages)
+    shown = {s.id for s in sources if s.fields["seed"] in text} - {sources[0].id}
+    assert set(prompt.shown_sources) == shown
+    assert len(shown) in (3, 4)  # the corrected one may be a peer as well
+    made = asked[0].completion(asked[0].wanted[0], "text", "stop")
+    assert made.shown_sources == prompt.shown_sources
+    store.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 
@@ -11,6 +12,7 @@ import pytest
 import seedbed
 from seedbed.errors import UserError
 from seedbed.merging import merge, source_of
+from seedbed.provenance import shown_sources
 from seedbed.records import Example
 from seedbed.sameness import changed_fact, normalise
 
@@ -538,3 +540,29 @@ class TestFolder:
             merge([real("another text")], []).write(tmp_path / "data")
         assert (tmp_path / "data" / "train.jsonl").read_bytes() == before
         assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_prompt_that_showed_a_held_out_source_counts_as_descent():
+    world = World(5)
+    reals = [real(world.text(8, 20)) for _ in range(40)]
+    sources = [source_of(each) for each in reals]
+    made = []
+    for n in range(60):
+        own, *beside = world.rng.sample(sources, 4)
+        row = synthetic(world.text(8, 20), source=own)
+        # as a pull gives it: a list in the task's flat table
+        made.append(replace(row, provenance={**row.provenance, "shown_sources": ", ".join(beside)}))
+        assert len(shown_sources(made[n].provenance)) == 3
+    merged = merge(reals, made, test_fraction=0.2)
+    held_out = {source_of(each) for each in merged.test}
+    used = [each for each in merged.train if each.origin == "synthetic"]
+    assert used
+    assert all(held_out.isdisjoint({source_of(e), *shown_sources(e.provenance)}) for e in used)
+    n_seen = sum(
+        source_of(e) not in held_out and not held_out.isdisjoint(shown_sources(e.provenance))
+        for e in made
+    )
+    assert merged.report.left_out["held_out_shown"] == n_seen > 0
+    risked = merge(reals, made, test_fraction=0.2, allows_shown=True)
+    assert "held_out_shown" not in risked.report.left_out
+    assert risked.test == merged.test

@@ -38,6 +38,12 @@ def test_candidate_round_trip(world: World):
     )
 
 
+def test_a_completion_keeps_which_other_sources_its_prompt_showed(world: World):
+    asked = replace(completion("c1", world.sources[0].id), shown_sources=("s2", "s1"))
+    world.store.save_completions("run1", world.batch.id, [(asked, FIELDS, "")])
+    assert world.store.candidate("c1").completion == asked
+
+
 def test_everything_known_comes_with_the_candidate(world: World):
     store = world.store
     world.complete("c1", "c2", fields=FIELDS)

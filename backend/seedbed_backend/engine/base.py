@@ -95,6 +95,7 @@ class GenerationRequest:
             text=text,
             finish_reason=finish_reason,
             rng_seed=rng_seed,
+            shown_sources=self.prompt.shown_sources,
             **further,
         )
 

@@ -172,6 +172,7 @@ completions_table = Table(
     Column("text", OutsideText, nullable=False),
     Column("finish_reason", String, nullable=False),
     Column("rng_seed", BigInteger, nullable=False),
+    Column("shown_sources", JSON(none_as_null=True)),
     Column("n_prompt_tokens", Integer, nullable=False),
     Column("n_tokens", Integer, nullable=False),
     Column("seconds", Double, nullable=False),

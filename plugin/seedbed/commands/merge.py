@@ -70,6 +70,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     show_default=True,
     help="Jaccard of letters from which texts of 120 characters and more are near, 0.3 to 1.",
 )
+@click.option(
+    "--allow-shown",
+    "allows_shown",
+    is_flag=True,
+    help="Also use rows whose prompt showed a held-out seed beside their own.",
+)
 @click.option("--seed", "rng_seed", default=1, show_default=True, help="Makes it reproducible.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def merge(
@@ -82,6 +88,7 @@ def merge(
     test: tuple[Path, ...],
     split_by: Literal["auto", "document", "source"],
     near: float,
+    allows_shown: bool,
     rng_seed: int,
     as_json: bool,
 ) -> None:
@@ -103,6 +110,7 @@ def merge(
         validation_fraction=validation_fraction,
         split_by=split_by,
         near=near,
+        allows_shown=allows_shown,
         rng_seed=rng_seed,
     )
     merged.write(output)

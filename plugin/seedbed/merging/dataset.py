@@ -60,6 +60,7 @@ def merge(
     test: Iterable[Example] | None = None,
     split_by: Literal["auto", "document", "source"] = "auto",
     near: float = NEAR_LONG,
+    allows_shown: bool = False,
 ) -> MergedDataset:
     """Mix at `synthetic_fraction` of train (0.20-0.40), per label where there are labels.
 
@@ -67,14 +68,21 @@ def merge(
     team's own test set. Sources are held out as a whole, or documents (`split_by`), and so are rows
     that nearly equal each other; no synthetic row that descends from them, or is near them, is used.
     Nor are synthetic rows that say what is in train already. `near` is the Jaccard of character
-    5-grams from which texts of 120 characters and more are near (0.3-1).
+    5-grams from which texts of 120 characters and more are near (0.3-1). `allows_shown` uses rows
+    whose prompt showed a held-out source beside their own, as prompts of `expand` show ten seeds.
 
     Where there are too few synthetic rows of a label, all are used and the report says so. Raises
     UserError for a fraction out of range, no real rows, rows on the wrong side or of several
     techniques, and where nothing can be held out.
     """
     settings = MergeSettings(
-        synthetic_fraction, test_fraction, validation_fraction, split_by, near, rng_seed
+        synthetic_fraction,
+        test_fraction,
+        validation_fraction,
+        split_by,
+        near,
+        rng_seed,
+        allows_shown,
     )
     if test is not None and test_fraction:
         raise UserError("There is a test set, and a test_fraction too.", hint="Give one of them.")
@@ -100,7 +108,12 @@ def _filled(
     """Add the synthetic rows to the real ones in train."""
     tally = Tally()
     unrelated = without_leakage(
-        made, division.held_out, settings.nearness, division.by or "source", tally
+        made,
+        division.held_out,
+        settings.nearness,
+        division.by or "source",
+        tally,
+        allows_shown=settings.allows_shown,
     )
     usable: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in without_repeats(unrelated, division.train, settings.nearness, tally):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from seedbed import recipe
+from seedbed import provenance, recipe
 from seedbed.merging.near_duplicates import Nearness, near_pairs_within
 from seedbed.merging.splits import Parts
 from seedbed.records import Example
@@ -23,7 +23,8 @@ class Entry:
 
     `text` is its own text (its output, in the fields that make two candidates the same), `own` and
     `source` are its own and its source's text, normalised. A row that stands for its repeats has the
-    `source_ids` and `documents` of all of them. `is_whole` says that the own text is all
+    `source_ids` and `documents` of all of them. `shown_ids` are other sources that the prompt showed.
+    `is_whole` says that the own text is all
     that is trained on; else it stands for little without its source, as an answer does.
     """
 
@@ -33,6 +34,7 @@ class Entry:
     source: str
     source_ids: tuple[str, ...]
     documents: tuple[str, ...]
+    shown_ids: tuple[str, ...]
     is_whole: bool
     siblings_agree: bool
 
@@ -51,6 +53,7 @@ class Entry:
             source=normalise(source),
             source_ids=(source_of(example),),
             documents=tuple(_documents(example, technique)),
+            shown_ids=provenance.shown_sources(example.provenance),
             is_whole=bool(technique.real_field),
             siblings_agree=bool(technique.filters.get("dedup", {}).get("siblings_agree")),
         )

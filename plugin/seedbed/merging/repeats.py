@@ -31,11 +31,13 @@ def without_leakage(
     tally: Tally,
     *,
     are_real: bool = False,
+    allows_shown: bool = False,
 ) -> list[Entry]:
     """Return the entries that neither descend from a held-out source nor are near a held-out row.
 
     Every text of a synthetic row is compared, its own and its source's, with every one of a held-out
-    row; of real ones (`are_real`) those that make rows nearly equal.
+    row; of real ones (`are_real`) those that make rows nearly equal. A prompt that showed a held-out
+    source counts as descent, unless `allows_shown`.
     """
     if not held_out:
         return list(entries)
@@ -43,8 +45,12 @@ def without_leakage(
     unrelated = []
     for entry in entries:
         key = next((key for key in entry.lineage(by) if key in owners), None)
+        shown = () if allows_shown else (("source", id_) for id_ in entry.shown_ids)
+        seen = next((key for key in shown if key in owners), None)
         if key:
             tally.add(entry, "held_out_source", owners[key])
+        elif seen:
+            tally.add(entry, "held_out_shown", owners[seen])
         else:
             unrelated.append(entry)
     return _not_near(unrelated, held_out, nearness, tally, are_real=are_real)

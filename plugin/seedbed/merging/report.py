@@ -12,6 +12,7 @@ from seedbed.text import shortened
 
 REASONS: Mapping[str, str] = {
     "held_out_source": "descend from a held-out source or document",
+    "held_out_shown": "were written by a prompt that showed a held-out source",
     "near_held_out": "nearly equal a held-out row or its source",
     "repeat_of_real": "repeat a real row",
     "near_real": "nearly equal a real row",

@@ -21,7 +21,10 @@ MAX_HELD_OUT_FRACTION = 0.80
 
 @dataclass(frozen=True, slots=True)
 class MergeSettings:
-    """What is asked of a merge. Fractions of real rows are of those that are no repeats."""
+    """What is asked of a merge. Fractions of real rows are of those that are no repeats.
+
+    `allows_shown` uses synthetic rows whose prompt showed a held-out source beside their own.
+    """
 
     synthetic_fraction: float = 0.30
     test_fraction: float = 0.0
@@ -29,6 +32,7 @@ class MergeSettings:
     split_by: Literal["auto", "document", "source"] = "auto"
     near: float = NEAR_LONG
     rng_seed: int = 1
+    allows_shown: bool = False
 
     def __post_init__(self) -> None:
         _check_range(

@@ -18,6 +18,9 @@ def upgrade() -> None:
         "completions",
         sa.Column("shown_verdict", sa.String(), nullable=False, server_default=""),
     )
+    op.add_column(
+        "completions", sa.Column("shown_sources", sa.JSON(none_as_null=True), nullable=True)
+    )
     op.create_table(
         "gate_decisions",
         sa.Column(
@@ -76,6 +79,7 @@ def downgrade() -> None:
     op.drop_table("canary_verdicts")
     op.drop_table("canaries")
     op.drop_table("gate_decisions")
+    op.execute("ALTER TABLE completions DROP COLUMN shown_sources")
     op.execute("ALTER TABLE completions DROP COLUMN shown_verdict")
     op.execute("ALTER TABLE runs DROP COLUMN feedback")
     op.execute("ALTER TABLE projects DROP COLUMN review_fraction")
