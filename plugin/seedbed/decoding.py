@@ -108,12 +108,14 @@ def broken_byte(exc: UnicodeDecodeError, encoding: Encoding, offset: int) -> str
 class Lines:
     """The lines of a file, decoded one at a time, line ends kept.
 
-    A line that cannot be used comes out blank, and its number and problem are in `problems`.
+    A line that cannot be used, or has more than `limit` bytes, comes out blank, and its number and
+    problem are in `problems`.
     """
 
-    def __init__(self, path: Path, encoding: Encoding | None = None) -> None:
+    def __init__(self, path: Path, *, limit: int = MAX_LINE_BYTES) -> None:
         self._path = path
-        self.encoding = encoding or detect(path)
+        self.limit = limit
+        self.encoding = detect(path)
         self.number = 0
         self.problems: list[tuple[int, str]] = []
 
@@ -125,34 +127,34 @@ class Lines:
             file.seek(self.encoding.mark)
             while True:
                 offset = file.tell()
-                raw = file.readline(MAX_LINE_BYTES + 1)
+                raw = file.readline(self.limit + 1)
                 if not raw:
                     return
                 self.number += 1
                 yield self._decoded(raw, offset)
-                while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-                    raw = file.readline(MAX_LINE_BYTES + 1)
+                while len(raw) > self.limit and not raw.endswith(b"\n"):
+                    raw = file.readline(self.limit + 1)
 
     def _wide_lines(self) -> Iterator[str]:
         """Read what Windows programs call Unicode; a damaged pair of bytes is replaced and named."""
         with self._path.open(encoding=self.encoding.codec, errors="replace", newline="\n") as file:
-            while line := file.readline(MAX_LINE_BYTES + 1):
+            while line := file.readline(self.limit + 1):
                 self.number += 1
                 yield self._checked(line.removeprefix("\ufeff") if self.number == 1 else line)
-                while len(line) > MAX_LINE_BYTES and not line.endswith("\n"):
-                    line = file.readline(MAX_LINE_BYTES + 1)
+                while len(line) > self.limit and not line.endswith("\n"):
+                    line = file.readline(self.limit + 1)
 
     def _decoded(self, raw: bytes, offset: int) -> str:
-        if len(raw) > MAX_LINE_BYTES:
-            return self._blank("The line is longer than 1 MiB. Split it.")
+        if len(raw) > self.limit:
+            return self._blank(f"The line is longer than {self.limit >> 20} MiB. Split it.")
         try:
             return raw.decode(self.encoding.codec)
         except UnicodeDecodeError as exc:
             return self._blank(broken_byte(exc, self.encoding, offset))
 
     def _checked(self, line: str) -> str:
-        if len(line) > MAX_LINE_BYTES:
-            return self._blank("The line is longer than 1 MiB. Split it.")
+        if len(line) > self.limit:
+            return self._blank(f"The line is longer than {self.limit >> 20} MiB. Split it.")
         if "\ufffd" in line:
             return self._blank(f"The line is not {self.encoding.name}. Save the file as UTF-8.")
         return line

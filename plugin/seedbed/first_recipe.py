@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,12 +10,11 @@ from typing import Any
 
 import yaml
 
-from seedbed import registry
+from seedbed import registry, row_files
 from seedbed.column_derivation import derive, headers_of
 from seedbed.columns import Column
-from seedbed.decoding import MAX_LINE_BYTES
 from seedbed.errors import SourceError, UserError
-from seedbed.ingest import DELIMITERS
+from seedbed.row_files import BadRow, RowFile
 from seedbed.technique import Technique
 
 MAX_ROWS = 20_000
@@ -89,63 +86,21 @@ def _counts(rows: list[dict[str, Any]], header: str) -> dict[str, int]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    read = {".csv": _csv_rows, ".tsv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}
-    if path.suffix.lower() not in read:
+    if path.suffix.lower() not in row_files.SUFFIXES:
         raise UserError(
-            f"Files of type {path.suffix or '(none)'} are not read: {', '.join(read)}, .txt.",
+            f"Files of type {path.suffix or '(none)'} are not read: "
+            f"{', '.join(row_files.SUFFIXES)}, .txt.",
             hint="Save the seeds as CSV (UTF-8).",
         )
     try:
-        yield from read[path.suffix.lower()](path)
-    except OSError as exc:
-        raise SourceError(f"{path} cannot be read: {exc.strerror}.") from exc
-    except UnicodeDecodeError as exc:
-        raise SourceError(f"{path.name} is not UTF-8.", hint="Save it as CSV UTF-8.") from exc
-
-
-def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(MAX_LINE_BYTES)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        delimiter = max(DELIMITERS, key=lambda mark: _n_cells(first, mark))
-        reader = csv.DictReader(file, delimiter=delimiter, restkey="")
-        try:
-            for row in reader:
-                cells = {(key or "").strip(): value for key, value in row.items()}
-                if "" in cells and cells.pop(""):
-                    raise SourceError(
-                        f"{path.name}, line {reader.line_num}: the row has more cells than the "
-                        "header.",
-                        hint=f"Put text that holds {delimiter!r} in quotes.",
-                    )
-                if any((value or "").strip() for value in cells.values()):
-                    yield cells
-        except csv.Error as exc:
-            raise SourceError(f"{path.name}, line {reader.line_num}: {exc}.") from exc
-
-
-def _n_cells(header: str, delimiter: str) -> int:
-    try:
-        return len(next(csv.reader([header], delimiter=delimiter, strict=True), []))
-    except csv.Error:  # quotes end elsewhere than at this delimiter
-        return 0
-
-
-def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as exc:
-                raise SourceError(f"{path.name}, line {number} is not valid JSON.") from exc
-            if not isinstance(row, dict):
-                raise SourceError(f"{path.name}, line {number} is no JSON object.")
-            if nested := [key for key, value in row.items() if isinstance(value, list | dict)]:
+        for row in RowFile(path):
+            if isinstance(row, BadRow):
+                raise SourceError(f"{path.name}, line {row.line}: {row.problem}")
+            if nested := [key for key, v in row.values.items() if isinstance(v, list | dict)]:
                 raise SourceError(
-                    f"{path.name}, line {number}: {nested[0]!r} is nested.",
+                    f"{path.name}, line {row.line}: {nested[0]!r} is nested.",
                     hint="A record's fields are texts, numbers, dates and yes or no.",
                 )
-            yield row
+            yield dict(row.values)
+    except OSError as exc:
+        raise SourceError(f"{path} cannot be read: {exc.strerror}.") from exc

@@ -1,23 +1,20 @@
 """Files → source tasks. What cannot be used is reported with file and line; the rest goes on.
 
-    .jsonl .ndjson   one JSON object a line; keys are the technique's source fields
-    .csv .tsv        a header line, then rows; columns are the technique's source fields
+    .jsonl .ndjson .csv .tsv
+                     rows (row_files.py); keys or columns are the technique's source fields
     .txt .md         for techniques that read documents: cut into chunks (chunks.py)
                      for all others: one example per line that is not blank
     .pdf .docx .html documents (documents.py), for techniques that read those
 
 In rows, a key or column `text` stands for the technique's text field, and `columns` maps a field to
 a column of another name. A record's fields are found by their name or header, and are read as their
-columns say. Keys and columns that the technique does not know are left out. The encoding is found
-out and reported (decoding.py). Rows are streamed: at most one line or CSV row is held at a time, and
-a line may have MAX_LINE_BYTES. A document is held as a whole.
+columns say. Keys and columns that the technique does not know are left out. Rows and lines are
+streamed; a document is held as a whole.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,14 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed import chunks, documents
+from seedbed import chunks, documents, row_files
 from seedbed.columns import ValueProblem
-from seedbed.decoding import MAX_LINE_BYTES, Lines
+from seedbed.decoding import Lines
 from seedbed.errors import SourceError, UserError
 from seedbed.records import SourceTask
+from seedbed.row_files import BadRow, RowFile
 from seedbed.technique import Technique
 
-DELIMITERS = ",;\t"
 _TEXT = (".txt", ".md")
 
 
@@ -265,12 +262,7 @@ def _readers(technique: Technique, cutting: Cutting) -> dict[str, Reader]:
     def document(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
         return _read_document(path, rows, cutting)
 
-    rows: dict[str, Reader] = {
-        ".jsonl": _read_jsonl,
-        ".ndjson": _read_jsonl,
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
-    }
+    rows: dict[str, Reader] = dict.fromkeys(row_files.SUFFIXES, _read_rows)
     if technique.columns:
         return rows
     if document_field(technique):
@@ -278,78 +270,24 @@ def _readers(technique: Technique, cutting: Cutting) -> dict[str, Reader]:
     return rows | dict.fromkeys(_TEXT, _read_lines)
 
 
-def _read_jsonl(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
-    lines = rows.lines(path)
-    for line in lines:
-        yield from rows.take_problems(lines)
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as exc:
-            said = getattr(exc, "msg", "nested too deeply")
-            column = f" at column {exc.colno}" if isinstance(exc, json.JSONDecodeError) else ""
-            message = f"The line is not valid JSON: {said}{column}. Write one object a line."
-            yield rows.problem(lines.number, message)
-            continue
-        if isinstance(row, dict):
-            yield rows.source(row, lines.number)
+def _read_rows(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
+    file = RowFile(path, rows.names)
+    rows.note_encoding(file.lines)
+    for place, row in enumerate(file):
+        if not place and file.header:
+            rows.check_header(file.header)
+        if isinstance(row, BadRow):
+            yield rows.problem(row.line, row.problem)
         else:
-            kind = type(row).__name__
-            yield rows.problem(lines.number, f"The line is a JSON {kind}, not an object.")
-
-
-def _read_csv(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
-    lines = rows.lines(path)
-    stream = iter(lines)
-    first = next(stream, "")
-    if lines.problems:
-        yield from rows.take_problems(lines)
-        return
-    if not first:
-        return
-    delimiter = _delimiter(first, rows)
-    csv.field_size_limit(MAX_LINE_BYTES)
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    rows.check_header(header)
-    reader = csv.reader(stream, delimiter=delimiter, strict=True)
-    while True:
-        number = lines.number + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as exc:
-            yield rows.problem(
-                number, f"The row is not valid CSV: {exc}. Close its quotes, and double inner ones."
-            )
-            continue
-        is_bad = bool(lines.problems)
-        yield from rows.take_problems(lines)
-        if cells is None:
-            return
-        if is_bad or not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) > len(header):
-            yield rows.problem(
-                number,
-                f"The row has {len(cells)} cells, the header {len(header)}. Put text that holds "
-                f"{delimiter!r} in quotes.",
-            )
-            continue
-        yield rows.source(dict(zip(header, cells, strict=False)), number)
-
-
-def _delimiter(first_line: str, rows: _Rows) -> str:
-    for delimiter in DELIMITERS:
-        header = next(csv.reader([first_line], delimiter=delimiter), [])
-        if rows.column(rows.technique.text_field, [name.strip() for name in header]):
-            return delimiter
-    return ","
+            yield rows.source(row.values, row.line)
 
 
 def _read_lines(path: Path, rows: _Rows) -> Iterator[SourceTask | Problem]:
-    lines = rows.lines(path)
+    lines = Lines(path)
+    rows.note_encoding(lines)
     for line in lines:
-        yield from rows.take_problems(lines)
+        yield from (rows.problem(number, message) for number, message in lines.problems)
+        lines.problems.clear()
         if line.strip():
             yield rows.source({rows.technique.text_field: line}, lines.number, is_mapped=False)
 
@@ -394,28 +332,27 @@ class _Rows:
     def problem(self, line: int, message: str) -> Problem:
         return Problem(self.file, line, message)
 
-    def lines(self, path: Path) -> Lines:
-        """Open a file's lines, and note how they are read."""
-        lines = Lines(path)
+    def note_encoding(self, lines: Lines) -> None:
+        """Note how a file is read."""
         self.encoding = lines.encoding.name
         if lines.encoding.note:
             self.notes.append(lines.encoding.note)
-        return lines
 
-    def take_problems(self, lines: Lines) -> list[Problem]:
-        found = [self.problem(number, message) for number, message in lines.problems]
-        lines.problems.clear()
-        return found
+    @property
+    def names(self) -> set[str]:
+        """Return the columns and keys that hold a field."""
+        fields = [field.name for field in self.technique.source_fields]
+        return {name for field in fields for name in self._names(field)}
 
     def column(self, field: str, present: Iterable[str]) -> str:
         """Name the column that holds a field: the mapped one, its own name, or `text`; else ''."""
+        return next((name for name in self._names(field) if name in set(present)), "")
+
+    def _names(self, field: str) -> list[str]:
         if field in self._columns:
-            wanted = [self._columns[field]]
-        else:
-            wanted = [field, *self._headers.get(field, ())]
-            if field == self.technique.text_field:
-                wanted.append("text")
-        return next((name for name in wanted if name in set(present)), "")
+            return [self._columns[field]]
+        aliases = ["text"] if field == self.technique.text_field else []
+        return [field, *self._headers.get(field, ()), *aliases]
 
     def check_header(self, header: Sequence[str]) -> None:
         for field in self.technique.source_fields:

@@ -160,10 +160,13 @@ class TestPlainRows:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            (b'{"original": \n', "line 1: this is not valid JSON"),
-            (b"[1]\n", "line 1: this is a JSON list, not an object"),
-            (b'\n{"original": "caf\xe9"}\n', "line 2: byte 0xe9 is not UTF-8"),
-            (b"[" * 100_000, "line 1: this is not valid JSON"),
+            (b'{"original": \n', "line 1: The line is not valid JSON"),
+            (b"[1]\n", "line 1: The line is a JSON list, not an object"),
+            (
+                '\n{"original": "Grüße, caf'.encode() + b'\xe9"}\n',
+                "line 2: Byte 27 .0xe9. is not UTF-8",
+            ),
+            (b"[" * 100_000, "line 1: The line is not valid JSON"),
         ],
     )
     def test_a_line_that_cannot_be_read_is_named(self, tmp_path, content, message):
@@ -175,8 +178,8 @@ class TestPlainRows:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ("original,label\na,b,c\n", "line 2: the row has 3 cells, the header 2"),
-            ('original,label\nx,a\n"open,b\n', "line 3: this is not valid CSV"),
+            ("original,label\na,b,c\n", "line 2: The row has 3 cells, the header 2"),
+            ('original,label\nx,a\n"open,b\n', "line 3: The row is not valid CSV"),
             ("title,label\nx,a\n", "line 2: this is no row of the technique paraphrase"),
         ],
     )
@@ -243,6 +246,21 @@ class TestCommand:
         assert [f["file"] for f in report["inputs"]["real"]] == ["more.jsonl", "own.csv"]
         assert report["files"]["train.jsonl"]["n_rows"] == 10
 
+    def test_a_table_as_excel_saves_it_is_read_and_it_is_said_how(self, run, files, tmp_path):
+        own = tmp_path / "Büro.csv"
+        rows = [
+            ["sep=;"],
+            ["Nr", "TEXT", "Label"],
+            *([i, f"Prüfung {t}", "a"] for i, t in enumerate(TEXTS[:4])),
+        ]
+        with own.open("w", newline="", encoding="cp1252") as file:
+            csv.writer(file, delimiter=";").writerows(rows)
+        said = run("--real", own, "--synthetic", files["synthetic"], "-o", files["out"])
+        assert "Büro.csv: read as Windows-1252; save it as UTF-8 if letters look wrong." in said
+        train = list(read_examples(files["out"] / "train.jsonl"))
+        texts = {e.source["original"] for e in train if e.origin == "real"}
+        assert texts == {f"Prüfung {text}" for text in TEXTS[:4]}
+
     def test_json_is_the_report(self, run, files):
         said = run(
             "--real", files["real"], "--synthetic", files["synthetic"], "-o", files["out"], "--json"
@@ -261,7 +279,7 @@ class TestCommand:
         bad = tmp_path / "bad.jsonl"
         bad.write_text(files["synthetic"].read_text() + "{broken\n")
         said = run("--real", files["real"], "--synthetic", bad, "-o", files["out"], fails=True)
-        assert "bad.jsonl, line 9: this is not valid JSON" in said
+        assert "bad.jsonl, line 9: The line is not valid JSON" in said
         other = write(
             tmp_path / "other.jsonl", [made(1, "x", technique="expand", output={"example": "x"})]
         )

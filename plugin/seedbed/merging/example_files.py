@@ -1,17 +1,14 @@
 """Files of examples, as `seedbed pull` writes them, and of a team's own real rows.
 
-    .jsonl .ndjson   one JSON object a line: an example, or a plain row
-    .csv .tsv        a header line, then plain rows
-
-A plain row is read with the technique that the synthetic rows have. It has the technique's source and
-output fields (`text` stands for the text field; a record's columns also go by their headers), or
-`prompt` and `completion`, or `messages` with one question and one answer. Other columns are left out,
-but for `document`. What cannot be read raises SourceError with file and line.
+Examples are JSON lines, plain rows those or a table (row_files.py). A plain row is read with the
+technique that the synthetic rows have. It has the technique's source and output fields (`text` stands
+for the text field; a record's columns also go by their headers), or `prompt` and `completion`, or
+`messages` with one question and one answer. Other columns are left out, but for `document`. What
+cannot be read raises SourceError with file and line.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +19,12 @@ from seedbed import recipe
 from seedbed.columns import ValueProblem
 from seedbed.errors import SeedbedError, SourceError
 from seedbed.records import Example, Origin, SourceTask, content_id
+from seedbed.row_files import BadRow, RowFile
 from seedbed.technique import Fields, OutputField, SourceField, Technique, TrainingRow
 
-_MAX_CELL = 1 << 24  # characters of a CSV cell: 16 million
-_DELIMITERS = ",;\t"
+_MAX_ROW = 1 << 24
+"""Bytes of a line: more than the longest source with all its provenance."""
+
 _MESSAGE_ROLES = ("user", "assistant")
 
 
@@ -52,9 +51,11 @@ def read(path: Path, origin: Origin, plain: Plain | None = None) -> Iterator[Exa
     Plain rows are real ones; they are read where `plain` says how.
     """
     try:
-        rows = _csv_rows if path.suffix.lower() in {".csv", ".tsv"} else _json_rows
-        for number, row in rows(path, plain):
-            where = f"{path.name}, line {number}"
+        for found in RowFile(path, _known(plain), limit=_MAX_ROW):
+            where = f"{path.name}, line {found.line}"
+            if isinstance(found, BadRow):
+                raise SourceError(f"{where}: {found.problem}")
+            row, number = found.values, found.line
             is_example = {"technique", "origin", "source", "output"} <= row.keys()
             read_row = _as_written if is_example else _plain_reader(plain, origin, where)
             yield _checked(read_row(row, where, path.name, number), origin, where)
@@ -252,80 +253,11 @@ def _turn(messages: Any, where: str) -> tuple[str, str]:
     return question, answer
 
 
-# --- lines ---------------------------------------------------------------------------------------
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file with their numbers, from 1, without a byte order mark."""
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            try:
-                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as exc:
-                raise SourceError(
-                    f"{path.name}, line {number}: byte 0x{raw[exc.start]:02x} is not UTF-8.",
-                    hint="Save the file as UTF-8.",
-                ) from exc
-
-
-def _json_rows(path: Path, _plain: Plain | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as exc:
-            raise SourceError(
-                f"{path.name}, line {number}: this is not valid JSON ({exc}).",
-                hint="Write one JSON object a line, or name the file .csv if it is a table.",
-            ) from exc
-        if not isinstance(row, dict):
-            raise SourceError(
-                f"{path.name}, line {number}: this is a JSON {type(row).__name__}, not an object.",
-                hint="Write one JSON object a line.",
-            )
-        yield number, row
-
-
-def _csv_rows(path: Path, plain: Plain | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    lines = (line for _, line in _lines(path))
-    first = next(lines, "")
-    delimiter = _delimiter(first, plain)
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    csv.field_size_limit(_MAX_CELL)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        number = reader.line_num + 2
-        try:
-            cells = next(reader, None)
-        except csv.Error as exc:
-            raise SourceError(
-                f"{path.name}, line {number}: this is not valid CSV ({exc}).",
-                hint="Close the quotes, and double those inside.",
-            ) from exc
-        if cells is None:
-            return
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            raise SourceError(
-                f"{path.name}, line {number}: the row has {len(cells)} cells, the header "
-                f"{len(header)}.",
-                hint=f"Put text that holds {delimiter!r} in quotes.",
-            )
-        yield number, dict(zip(header, cells, strict=True))
-
-
-def _delimiter(header: str, plain: Plain | None) -> str:
-    """Return the delimiter that finds most known columns in the header."""
-    known = {"text", "prompt", "completion", "document"}
+def _known(plain: Plain | None) -> set[str]:
+    """Return the columns and keys that a plain row may have."""
+    known = {"text", "prompt", "completion", "messages", "document"}
     if plain:
         known |= {field.name for field in plain.technique.source_fields}
         known |= {field.name for field in plain.technique.output_fields}
-        known |= {column.header for column in plain.technique.columns}
-
-    def n_known(delimiter: str) -> int:
-        names = next(csv.reader([header], delimiter=delimiter), [])
-        return len(known.intersection(name.strip() for name in names))
-
-    return max(_DELIMITERS, key=n_known)
+        known |= {column.header for column in plain.technique.columns if column.header}
+    return known

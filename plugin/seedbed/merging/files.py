@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from seedbed.decoding import detect
 from seedbed.errors import SourceError
+from seedbed.export.manifest import fingerprint
 from seedbed.merging.dataset import MergedDataset, merge
 from seedbed.merging.example_files import Plain, read
 from seedbed.records import Example, Origin
@@ -53,13 +54,6 @@ def _read(
                 )
             found.append(example)
         examples += found
-        inputs.append({"file": path.name, "sha256": _sha256(path), "n_rows": len(found)})
+        said = {"file": path.name, "sha256": fingerprint(path)["sha256"], "n_rows": len(found)}
+        inputs.append({**said, "note": detect(path).note})
     return examples, sorted(inputs, key=lambda said: (said["file"], said["sha256"]))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

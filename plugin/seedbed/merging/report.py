@@ -171,7 +171,7 @@ class MergeReport:
     `settings` are what was asked for. `n_real` and `n_synthetic` are the rows in train. Every row
     that came in is in train, held out, or counted as left out. `split_by` is what is held out as a
     whole, and `split_why` the reason for it, where it was not asked for. `inputs` names the files that
-    were read, with their SHA-256.
+    were read, with their SHA-256 and what was assumed of their encoding.
     """
 
     technique: str
@@ -242,5 +242,7 @@ class MergeReport:
             if counts:
                 lines.append(f"Left out of the {kind} rows:")
                 lines += [f"  {n:>6} {REASONS[reason]}" for reason, n in counts.items()]
+        files = [file for found in self.inputs.values() for file in found]
+        lines += [f"{file['file']}: {file['note']}." for file in files if file["note"]]
         lines += map(str, self.groups)
         return "\n".join(lines)
