@@ -75,19 +75,24 @@ def worker(role: str, burst: bool, ready_file: Path | None) -> None:
         _logger.info("took up %d unfinished runs", n_resumed)
     if role == "filter" and (n_analyses := analyses.resume(services)):
         _logger.info("took up %d unfinished analyses", n_analyses)
-    # Of its own: RQ waits on it for minutes, while a call on the others may take five seconds (the
-    # default since redis-py 8), and RQ sets that time for connections alone that are still to be made.
-    listening = Queues(settings.redis_url)
+    listening = listener(served, settings)
     try:
         with periodic.ticking(services) if role == "filter" else nullcontext():
-            Worker(
-                served,
-                connection=listening.redis,
-                serializer=JSONSerializer,
-            ).work(burst=burst, logging_level=settings.log_level)
+            listening.work(burst=burst, logging_level=settings.log_level)
     finally:
-        listening.close()
+        listening.connection.close()
         services.close()
+
+
+def listener(served: list[str], settings: Settings) -> Worker:
+    """Return RQ's worker for these queues, on connections of its own.
+
+    It waits on them for minutes, while a call on others may take five seconds (the default since
+    redis-py 8). RQ sets the longer time for connections alone that are still to be made: on one that
+    was used before it would give up, and be deaf for up to a minute.
+    """
+    connection = Queues(settings.redis_url).redis
+    return Worker(served, connection=connection, serializer=JSONSerializer)
 
 
 def queues_of(role: str, settings: Settings) -> list[str]:

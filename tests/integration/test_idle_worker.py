@@ -11,8 +11,10 @@ import pytest
 from growing import wait_for
 from seedbed_backend import queues
 from seedbed_backend.queues import Queues
+from seedbed_backend.settings import Settings
 from seedbed_backend.stack.processes import ChildProcess
 from seedbed_backend.store import Store
+from seedbed_backend.worker import listener
 
 pytestmark = pytest.mark.integration
 
@@ -59,3 +61,15 @@ def test_an_idle_worker_is_still_listening(log, redis_url):
         opened.redis.flushdb()
         opened.close()
     assert "could not connect to Redis" not in log.read_text()
+
+
+def test_no_connection_of_a_worker_gives_up_before_a_job_comes(redis_url):
+    made = listener([queues.REVIEW], Settings.from_environment({"SEEDBED_REDIS_URL": redis_url}))
+    pool = made.connection.connection_pool
+    connections = [pool.get_connection() for _ in range(3)]
+    try:
+        assert min(each.socket_timeout for each in connections) > made.dequeue_timeout
+    finally:
+        for each in connections:
+            pool.release(each)
+        made.connection.close()
