@@ -64,6 +64,17 @@ def scan(path: Path, n_pages: int, *, text_pages: dict[int, str] | None = None) 
     canvas.save()
 
 
+def form(path: Path, fields: dict[str, str]) -> None:
+    """Make a form with the fields filled in."""
+    canvas = Canvas(str(path), invariant=1)
+    for number, (name, value) in enumerate(fields.items()):
+        canvas.drawString(72, 700 - 30 * number, name)
+        canvas.acroForm.textfield(
+            name=name, value=value, x=150, y=690 - 30 * number, width=200, height=20
+        )
+    canvas.save()
+
+
 def encrypted(path: Path, password: str) -> None:
     """Make a PDF that asks for a password."""
     canvas = Canvas(str(path), encrypt=password)

@@ -262,8 +262,10 @@ def read_document(path: Path) -> Document:
 
 
 def check_size(path: Path, most: int) -> None:
-    """Raise SourceError for a file of more than `most` bytes, OSError where there is none."""
-    if (size := path.stat().st_size) > most:
+    """Raise SourceError for an empty file or one of more than `most` bytes, OSError for none."""
+    if not (size := path.stat().st_size):
+        raise SourceError("The file is empty.", hint="Leave it out, or save it again.")
+    if size > most:
         raise SourceError(
             f"The file has {size / 2**20:.0f} MiB, more than {most / 2**20:.0f}.", hint="Split it."
         )

@@ -3,7 +3,8 @@
 pdfium gives the characters of a page with their places. Lines that belong to one paragraph are
 joined by spaces in place of line ends, so that the length stays and every position in the document
 is one in its page's own text. A page's own text has a line end behind every paragraph; its running
-header and footer are in it, but not in the document.
+header and footer are in it, but not in the document. What is filled in in a form is read as if it
+were printed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ MAX_BYTES = 512 << 20
 
 MAX_PAGES = 5_000
 
+_ACRO_FORM = 1  # pdfium's FORMTYPE_ACRO_FORM
 _MIN_LETTERS = 3  # fewer on a page are dirt of a scan
 _GARBLED = 0.3  # a page with this share of characters without a meaning has a font without a table
 _RUNNING_SHARE = 0.6  # a line is a running one if it stands on most pages that have text,
@@ -135,6 +137,8 @@ def _sheets(path: Path) -> list[_Sheet]:
                 raise SourceError(
                     f"The PDF has {len(pdf)} pages, more than {MAX_PAGES}.", hint="Split it."
                 )
+            if pdf.get_formtype() == _ACRO_FORM:
+                pdf.init_forms()
             sheets, n = [], 0
             for number in range(1, len(pdf) + 1):
                 sheets.append(_sheet(pdf, number))
@@ -158,7 +162,7 @@ def _refusal(exc: pdfium.PdfiumError) -> SourceError:
 
 
 def _sheet(pdf: pdfium.PdfDocument, number: int) -> _Sheet:
-    page = pdf[number - 1]
+    page = _page(pdf, number)
     try:
         text = page.get_textpage()
         try:
@@ -176,6 +180,16 @@ def _sheet(pdf: pdfium.PdfDocument, number: int) -> _Sheet:
         return _Sheet(number, [replace(line, text=_clean(line.text)) for line in lines])
     finally:
         page.close()
+
+
+def _page(pdf: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
+    """Open a page, what is filled in in its form printed on it; the file stays as it is."""
+    page = pdf[number - 1]
+    if not pdf.formenv:
+        return page
+    page.flatten()
+    page.close()  # a handle from before knows nothing of it
+    return pdf[number - 1]
 
 
 def _lines(text: pdfium.PdfTextPage) -> Iterator[_Line]:
@@ -257,7 +271,8 @@ def _without_running_lines(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     running = {pattern for pattern, n in counts.items() if n >= n_wanted}
     if len(sheets) < _MIN_RUNNING and not any(_NUMBER_SIGN in pattern for pattern in running):
         return list(sheets)
-    return [_marked(sheet, running) for sheet in sheets]
+    marked = [_marked(sheet, running) for sheet in sheets]
+    return marked if any(sheet.body for sheet in marked) else list(sheets)  # the same page thrice
 
 
 def _marked(sheet: _Sheet, running: set[str]) -> _Sheet:

@@ -51,7 +51,7 @@ def read_docx(path: Path) -> Document:
     text = _Text()
     try:
         _read_body(_opened(path), text)
-    except (KeyError, ValueError, AttributeError, RecursionError) as exc:
+    except (LookupError, ValueError, AttributeError, RecursionError, NotImplementedError) as exc:
         raise _damaged() from exc
     return assemble(text.pieces)
 

@@ -196,10 +196,26 @@ def test_bad_pdfs_are_named_and_the_next_file_goes_on(tmp_path):
     assert [str(problem).split(":")[1].split(".")[0] for problem in report.problems] == [
         " The PDF is encrypted",
         " The PDF is damaged or none at all",
-        " The PDF is damaged or none at all",
+        " The file is empty",
         " The PDF is damaged or none at all",
         " The file holds no text",
     ]
+
+
+def test_the_same_page_three_times_is_more_than_running_lines(tmp_path):
+    page = [(72, 700, "Notice to the tenant."), (72, 680, "The rent is due.")]
+    pdfs.lines(tmp_path / "d.pdf", page, page, page)
+    document = read_document(tmp_path / "d.pdf")
+    assert document.text.count("The rent is due.") == 3
+
+
+def test_what_is_filled_in_in_a_form_is_read(tmp_path):
+    pdfs.form(tmp_path / "d.pdf", {"Name:": "Erika Mustermann", "City:": "Zürich"})
+    before = (tmp_path / "d.pdf").read_bytes()
+    document = read_document(tmp_path / "d.pdf")
+    assert {"Name:", "City:", "Erika", "Mustermann", "Zürich"} <= set(document.text.split())
+    assert document.text == page_text(document, 1)
+    assert (tmp_path / "d.pdf").read_bytes() == before
 
 
 # --- DOCX ----------------------------------------------------------------------------------------
@@ -275,6 +291,10 @@ def test_bad_docx_files_are_named(tmp_path):
         package.writestr("[Content_Types].xml", "<x/>")
         for number in range(10):
             package.writestr(f"word/media/{number}.bmp", b"0" * (60 << 20))
+    unknown = bytearray(docx_file(tmp_path / "h.docx").read_bytes())
+    at = unknown.index(b"PK\x01\x02")
+    unknown[at + 10 : at + 12] = b"\x63\0"  # a way of packing that nobody knows
+    (tmp_path / "h.docx").write_bytes(unknown)
     assert (tmp_path / "d.docx").stat().st_size < 200_000
     said = [
         problem.message.split(",")[0].split(".")[0] for problem in ingest([tmp_path], QA).problems
@@ -287,6 +307,7 @@ def test_bad_docx_files_are_named(tmp_path):
         "The file is no DOCX",
         "The file is no DOCX",
         "The file unpacks to 600 MiB",
+        "The file is no DOCX",
     ]
 
 
