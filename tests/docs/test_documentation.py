@@ -1,4 +1,4 @@
-"""README.md and docs/filters.md know all there is: commands, settings, filters, reasons, options."""
+"""The README and the pages in docs/ know all there is: commands, settings, recipe keys, filters, …"""
 
 import re
 from pathlib import Path
@@ -6,11 +6,15 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
-from seedbed import registry
+from seedbed import labeling, registry
 from seedbed.cli import main
+from seedbed.columns import Column
 from seedbed.errors import RecipeError
-from seedbed.recipe import parse
+from seedbed.recipe import Recipe, StyleRule, parse
+from seedbed.tabs import SUGGESTION_TAB, review_tabs
 from seedbed_backend import parsing
 from seedbed_backend.filters import configure, filters
 from seedbed_backend.filters.measures import MEASURES
@@ -18,9 +22,21 @@ from seedbed_backend.judging import REASONS as JUDGE_REASONS
 from seedbed_backend.pii import TYPES
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-FILTERS = (ROOT / "docs" / "filters.md").read_text(encoding="utf-8")
-TEXTS = ("README.md", "docs/filters.md", "benchmarks/README.md", "demo/README.md")
+PAGES = ("README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
+TEXT = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in (*PAGES, "benchmarks/README.md", "demo/README.md")
+}
+README = TEXT["README.md"]
+COMMANDS = TEXT["docs/commands.md"]
+FILTERS = TEXT["docs/filters.md"]
+OPERATORS = TEXT["docs/operators.md"]
+RECIPES = TEXT["docs/recipes.md"]
+REVIEWING = TEXT["docs/reviewing.md"]
+ALL = "\n".join(TEXT[name] for name in PAGES)
+LONGEST_README = 16_000
+"""Characters that a newcomer reads in five minutes or so; the rest belongs into docs/."""
+
 SETTINGS_MODULES = (
     ROOT / "plugin" / "seedbed" / "settings.py",
     ROOT / "backend" / "seedbed_backend" / "settings.py",
@@ -52,9 +68,58 @@ def targets():
     return re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
+def part(text, heading):
+    """Return what stands under a heading of a page."""
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
 def section(name):
     """Return what docs/filters.md says of a filter."""
-    return FILTERS.split(f"\n## `{name}`\n")[1].split("\n## ")[0]
+    return part(FILTERS, f"`{name}`")
+
+
+def rows(text):
+    """Return the cells of every table row, by each name that its first cell has in backquotes."""
+    found = {}
+    for line in re.findall(r"^\| `.*\|$", text, re.MULTILINE):
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        for name in re.findall(r"`([^`]+)`", cells[0]):
+            assert name not in found, name
+            found[name] = cells
+    return found
+
+
+def keys(model, prefix=""):
+    """Return every key of a model by its full name, those of models in it too."""
+    found = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= keys(kind, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = field
+    return found
+
+
+def agrees(told, default):
+    """Tell whether a table names a default as it is."""
+    if default is PydanticUndefined:
+        return told == "required"
+    if default is None:  # the technique has one, or there is no limit
+        return told == "none" or told.startswith("the technique's")
+    if isinstance(default, bool):
+        return told == str(default).lower()
+    if isinstance(default, int | float):
+        return re.fullmatch(r"[0-9.]+", told) is not None and float(told) == default
+    if default:
+        return told == f"`{default}`"
+    return told == "none" or told.startswith("the ")  # what is empty is another's
+
+
+def bounds(field):
+    """Return the numbers that a value must lie between."""
+    named = (getattr(rule, name, None) for rule in field.metadata for name in ("ge", "gt", "le"))
+    return [number for number in named if number is not None]
 
 
 def anchors(text):
@@ -66,7 +131,7 @@ def anchors(text):
 
 @pytest.mark.parametrize("name", commands())
 def test_every_command_is_documented_with_its_options(name):
-    [row] = [line for line in README.splitlines() if line.startswith(f"| `seedbed {name}")]
+    [row] = [line for line in COMMANDS.splitlines() if line.startswith(f"| `seedbed {name}")]
     for parameter in commands()[name].params:
         if parameter.param_type_name == "option" and "--help" not in parameter.opts:
             assert any(f"`{o}" in row or f"{o} " in row for o in parameter.opts), parameter.opts
@@ -74,14 +139,14 @@ def test_every_command_is_documented_with_its_options(name):
 
 @pytest.mark.parametrize("name", commands())
 def test_no_command_is_documented_with_an_option_that_it_lacks(name):
-    [row] = [line for line in README.splitlines() if line.startswith(f"| `seedbed {name}")]
+    [row] = [line for line in COMMANDS.splitlines() if line.startswith(f"| `seedbed {name}")]
     known = {opt for parameter in commands()[name].params for opt in parameter.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", row)) <= known
 
 
 def test_examples_use_options_that_there_are():
-    lines = [line for line in README.splitlines() if re.match(r"\S*(?:\$ |bin/)seedbed ", line)]
-    assert len(lines) > 10
+    lines = [line for line in ALL.splitlines() if re.match(r"\S*(?:\$ |bin/)seedbed ", line)]
+    assert len(lines) > 20
     for line in lines:
         words = re.sub(r" #.*", "", line).split("seedbed ", 1)[1].split()
         name = next(n for n in (" ".join(words[:2]), words[0]) if n in commands())
@@ -91,12 +156,12 @@ def test_examples_use_options_that_there_are():
 
 @pytest.mark.parametrize("name", settings())
 def test_every_setting_is_documented(name):
-    assert f"`{name}`" in README
+    assert f"\n| `{name}` |" in OPERATORS
 
 
 @pytest.mark.parametrize("name", sorted(registry.techniques()))
 def test_every_technique_is_documented(name):
-    assert f"`{name}`" in README
+    assert f"| `{name}` |" in README
 
 
 @pytest.mark.parametrize("name", sorted(registry.techniques()))
@@ -106,9 +171,29 @@ def test_the_filters_of_every_technique_are_listed_in_their_order(name):
     assert listed == list(registry.technique(name).filters)
 
 
+@pytest.mark.parametrize(("name", "field"), keys(Recipe).items())
+def test_every_key_of_a_recipe_is_documented_with_its_range_and_default(name, field):
+    [_, told_range, told_default, _] = rows(part(RECIPES, "All keys"))[name]
+    assert agrees(told_default, field.default), told_default
+    numbers = {float(number) for number in re.findall(r"[0-9.]+", told_range)}
+    assert set(bounds(field)) <= numbers, told_range
+
+
+def test_no_key_is_documented_that_a_recipe_lacks():
+    assert set(rows(part(RECIPES, "All keys"))) == set(keys(Recipe))
+
+
+@pytest.mark.parametrize(("heading", "model"), [("Records", Column), ("Style guides", StyleRule)])
+def test_every_key_of_what_a_recipe_lists_is_documented_with_its_default(heading, model):
+    told = rows(part(RECIPES, heading))
+    assert set(told) == set(keys(model))
+    for name, field in keys(model).items():
+        assert agrees(told[name][2], field.default), name
+
+
 @pytest.mark.parametrize("name", sorted(filters()))
 def test_every_filter_is_documented(name):
-    assert f"| `{name}` |" in README
+    assert FILTERS.split("\n## ")[0].count(f"\n| `{name}` |") == 1
 
 
 @pytest.mark.parametrize("name", sorted(filters()))
@@ -146,27 +231,24 @@ def test_every_measure_is_documented_with_its_options(name):
 
 
 def test_the_number_of_measures_is_that_of_the_measures():
-    assert f"[{len(MEASURES)} measures]" in README
+    assert f"[{len(MEASURES)} measures]" in RECIPES
 
 
 @pytest.mark.parametrize("name", targets())
 def test_every_makefile_target_is_documented(name):
-    assert f"`make {name}" in README
+    assert f"\n| `make {name}`" in COMMANDS
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", TEXT)
 def test_every_link_leads_somewhere(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", TEXT[name]):
         path, _, anchor = link.partition("#")
         target = (ROOT / name).parent / path if path else ROOT / name
         assert target.exists(), link
         assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
-@pytest.mark.parametrize(
-    "block", re.findall(r"^```yaml\n(.*?)^```", README + FILTERS, re.MULTILINE | re.DOTALL)
-)
+@pytest.mark.parametrize("block", re.findall(r"^```yaml\n(.*?)^```", ALL, re.MULTILINE | re.DOTALL))
 def test_the_filters_of_every_example_recipe_can_be_set(block):
     found = yaml.safe_load(block)
     if not isinstance(found, dict):
@@ -181,6 +263,30 @@ def test_the_filters_of_every_example_recipe_can_be_set(block):
         except RecipeError as exc:
             problems.append(str(exc))
     raise AssertionError(problems)
+
+
+def test_the_readme_is_short_and_leads_to_every_page():
+    assert len(README) <= LONGEST_README
+    assert [page for page in PAGES[1:] if f"({page})" not in README] == []
+
+
+@pytest.mark.parametrize("name", sorted(registry.techniques()))
+def test_reviewers_are_told_every_control_and_reason(name):
+    config = labeling.review_config(registry.technique(name), ["payment", "term"])
+    headers = set(re.findall(r'<Header value="([^"$(?]+)"', config))
+    missing = [header for header in headers if header not in REVIEWING]
+    missing += [r for r in registry.technique(name).reject_reasons if r not in REVIEWING]
+    missing += [
+        k
+        for k in re.findall(r'hotkey="(\w)"', config)
+        if f"`{k}`" not in REVIEWING and not k.isdigit()
+    ]
+    assert not missing
+
+
+def test_reviewers_are_told_every_tab():
+    tabs = [tab["title"] for tab in review_tabs(registry.technique("qa"), 0.15, 0.2)]
+    assert [tab for tab in (*tabs, SUGGESTION_TAB) if tab not in REVIEWING] == []
 
 
 def test_the_environment_is_read_in_the_settings_modules_alone():

@@ -369,10 +369,9 @@ def test_a_server_that_goes_away_in_the_middle_leaves_no_file(world, tmp_path):
 
 
 def plain_sdk_snippet() -> str:
-    """Return the README's own code for people without Seedbed."""
-    blocks = re.findall(
-        r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
-    )
+    """Return the documentation's own code for people without Seedbed."""
+    page = ROOT / "docs" / "training-data.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     (snippet,) = (block for block in blocks if "data.approved" in block)
     assert "seedbed" not in snippet.lower()
     return snippet
@@ -390,7 +389,7 @@ def run_snippet(url: str, api_key: str, project: int) -> dict[str, str]:
     return {line.split(" ", 1)[0]: line for line in done.stdout.splitlines()}
 
 
-def test_the_readmes_plain_sdk_code_finds_what_is_marked_approved(world, server):
+def test_the_documented_plain_sdk_code_finds_what_is_marked_approved(world, server):
     for cid in ("accepted", "fixed", "moved"):  # as Seedbed's server marks them
         server.change_data(world.tasks[cid], approved="yes", verdict="ACCEPTED")
     lines = run_snippet(world.url, world.api_key, world.project)
@@ -575,7 +574,7 @@ def judged(grown, server, backend, label_studio):
 
 
 class TestWhatWasGrown:
-    def test_the_readmes_plain_sdk_code_finds_what_the_server_marked(self, judged):
+    def test_the_documented_plain_sdk_code_finds_what_the_server_marked(self, judged):
         _, world, (first, second, third) = judged
         with world.client() as client:
             approved = ids_of(client.pull(world.project))
