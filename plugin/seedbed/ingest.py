@@ -126,7 +126,7 @@ def ingest(
     cutting = Cutting(n_tokens, overlap, count)
     seen: dict[str, str] = {}  # source id and text → file
     reports = []
-    for path, name in _files(paths, technique):
+    for path, name in _files(paths):
         rows = _Rows(name, technique, tuple(labels), dict(columns or {}))
         reports.append(_report(path, rows, cutting, seen))
     return IngestReport(tuple(reports))
@@ -157,17 +157,25 @@ def document_field(technique: Technique) -> str:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _files(paths: Iterable[Path], technique: Technique) -> Iterator[tuple[Path, str]]:
-    """Yield files with the name that they are reported by; a folder's files by their way in it."""
-    for path in paths:
-        if not path.is_dir():
-            yield path, path.name
-            continue
-        found = sorted(_walk(path))
-        for file in found:
-            yield file, file.relative_to(path).as_posix()
-        if not found:
-            yield path, path.name
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield each file once, with the name that it is reported by: a folder's files by their way in it.
+
+    Where two would have one name, the folders above are in it: a document is known by its name.
+    """
+    found: dict[Path, Path] = {}  # file → the folder that names begin in
+    for path in map(Path.absolute, paths):
+        files = sorted(_walk(path)) if path.is_dir() else []
+        for file in files or [path]:
+            found.setdefault(file, path if files else path.parent)
+    n_named = Counter(file.relative_to(base) for file, base in found.items())
+    above = {
+        file: base.parent if n_named[file.relative_to(base)] > 1 else base
+        for file, base in found.items()
+    }
+    n_named = Counter(file.relative_to(base) for file, base in above.items())
+    for file, base in above.items():
+        name = file.relative_to(base)
+        yield file, (name if n_named[name] == 1 else file).as_posix()
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -75,6 +75,24 @@ def test_duplicates_are_counted_across_files(tmp_path):
     assert (len(report.sources), report.n_duplicates) == (3, 2)
 
 
+def test_files_of_one_name_stay_apart(tmp_path):
+    for folder in ("Anna", "Bert", "Cleo/old"):
+        (tmp_path / folder).mkdir(parents=True)
+        put(
+            tmp_path / folder,
+            "Lease.txt",
+            f"The rent of {folder} is due on the first of the month.",
+        )
+    paths = [tmp_path / "Anna/Lease.txt", tmp_path / "Bert", tmp_path / "Cleo", tmp_path / "Anna"]
+    report = ingest(paths, QA)
+    assert [file.file for file in report.files] == [
+        "Anna/Lease.txt",
+        "Bert/Lease.txt",
+        "old/Lease.txt",
+    ]
+    assert len({source.fields["document"] for source in report.sources}) == 3
+
+
 # --- what is wrong with a row ---------------------------------------------------------------------
 
 
