@@ -236,16 +236,6 @@ def window(
     }
 
 
-def acceptance(store: Store, project: Project, recipe: Recipe) -> dict[str, Any]:
-    """Return the acceptance rate of the random sample so far with its 95 % Wilson interval.
-
-    `verdicts` counts all that stand, `n_outside` those of them that do not belong to the sample.
-    """
-    counts = gate.counts_dict(gate.overall(store, project))
-    verdicts = store.verdict_counts(project.id)
-    return {**_rate(counts, recipe.acceptance_target), "verdicts": verdicts}
-
-
 def _rate(counts: Mapping[str, Any], target: float) -> dict[str, Any]:
     keys = ("n_judged", "n_outside", "rate", "low", "high")
     return {**{key: counts[key] for key in keys}, "target": target}

@@ -60,6 +60,8 @@ _NOT_READ_BY_FILTERS = frozenset(
         "filters",
         "keep_fraction",
         "review_fraction",
+        "double_review_fraction",
+        "canary_fraction",
         "acceptance_target",
         "few_shot",
         "avoid",

@@ -73,7 +73,8 @@ def check_change(project: Project, fraction: float, *, force: bool = False) -> N
 def change(services: Services, project: Project, fraction: float, *, force: bool = False) -> None:
     """Let people judge another share of the survivors: only the filter of a tab changes.
 
-    With it goes the part of the sample that two people judge, where the recipe wants one. Raises UserError as `check_change` does, LabelStudioError when Label Studio is away.
+    With it goes the part of the sample that two people judge, where the recipe wants one. Raises
+    UserError as `check_change` does, LabelStudioError when Label Studio is away.
     """
     check_change(project, fraction, force=force)
     services.label_studio.set_review_fraction(project.review_project, fraction)

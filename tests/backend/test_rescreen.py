@@ -8,8 +8,10 @@ import pytest
 
 from backend import grown
 from seedbed.errors import LabelConfigError, LabelStudioError, NotFoundError, RecipeError, UserError
+from seedbed.recipe import parse
 from seedbed.tabs import WITHDRAWN_DRAW
 from seedbed_backend import outlook, rescreen, verdicts
+from seedbed_backend.filters import configure
 from seedbed_backend.filters.similarity import Similarity
 from seedbed_backend.store import Analysis
 
@@ -52,6 +54,15 @@ def test_the_same_settings_change_nothing(project):
     assert [result[key]["n"] for key in moved] == [0, 0, 0, 0]
     assert all(each["before"] == each["after"] for each in result["filters"])
     assert {each["filter"] for each in result["filters"]} == set(grown.FILTERS)
+
+
+@pytest.mark.parametrize("key", ["canary_fraction", "double_review_fraction", "few_shot"])
+def test_how_people_review_makes_no_filter_look_again(project, key):
+    services, kept, run = project
+    changed = parse({**kept.recipe, key: 1 if key == "few_shot" else 0.1})
+    stages = configure(changed)
+    known = rescreen._unchanged(services.store, changed, run, stages)
+    assert known == {s.name for s in stages if s.scope == "candidate"}
 
 
 def test_without_apply_nothing_is_written(project):
