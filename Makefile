@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 PYTHON ?= python3
-# Which build of PyTorch to use is yours to choose (CPU, CUDA); see the README.
+# Which build of PyTorch to use is yours to choose (CPU, CUDA); see docs/operators.md.
 TORCH ?= torch==2.13.0
 LABEL_STUDIO ?= label-studio==1.23.2
 TOOLS := .venv-tools

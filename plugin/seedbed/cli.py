@@ -97,7 +97,7 @@ def _unavailable(name: str, module: str) -> click.Command:
     def fail() -> None:
         raise UserError(
             f"`seedbed {name}` needs the server side ({module} is not installed).",
-            hint="Install it as the README says, under “Server side”.",
+            hint="docs/operators.md says how to install it: “Installing by hand”.",
         )
 
     return click.Command(name, callback=fail, help="(server side; not installed here)")

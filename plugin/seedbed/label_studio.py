@@ -402,7 +402,7 @@ class LabelStudioServer:
             if not all("result" in annotation for annotation in task["annotations"]):
                 raise LabelStudioError(
                     f"Label Studio at {self.url} lists annotations without their results.",
-                    hint="Seedbed was tested with 1.23; see the README for others.",
+                    hint="Seedbed was tested with Label Studio 1.23.2; use that one.",
                 )
             yield task
 
