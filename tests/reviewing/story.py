@@ -269,7 +269,10 @@ class Story:
     def hear(self, is_active: bool) -> None:
         """Switch the review project's webhook on or off."""
         hook = self.manager.get("/api/webhooks/", project=self.project.review_project)[0]
-        self.manager.change(f"/api/webhooks/{hook['id']}/", is_active=is_active)
+        # Label Studio forgets the actions that a change does not name.
+        self.manager.change(
+            f"/api/webhooks/{hook['id']}/", is_active=is_active, actions=hook["actions"]
+        )
 
     def repeat_messages(self) -> None:
         """Send some messages again, as a proxy might, the last ones first."""
