@@ -13,8 +13,9 @@ from seedbed import labeling, registry
 from seedbed.cli import main
 from seedbed.columns import Column
 from seedbed.errors import RecipeError
-from seedbed.recipe import Recipe, StyleRule, parse
+from seedbed.recipe import Recipe, StyleRule, parse, technique_for
 from seedbed.tabs import SUGGESTION_TAB, review_tabs
+from seedbed.technique import RowTemplate
 from seedbed_backend import parsing
 from seedbed_backend.filters import configure, filters
 from seedbed_backend.filters.measures import MEASURES
@@ -179,6 +180,15 @@ def test_every_key_of_a_recipe_is_documented_with_its_range_and_default(name, fi
     assert set(bounds(field)) <= numbers, told_range
 
 
+@pytest.mark.parametrize("name", ["sampling.temperature", "sampling.max_tokens", "n_peers"])
+def test_the_defaults_that_techniques_have_are_documented(name):
+    plain = [registry.technique(each) for each in registry.techniques()]
+    records = technique_for("expand", (Column(name="text", type="text"),), RowTemplate())
+    used = {getattr(each, name.rpartition(".")[2]) for each in (*plain, records)}
+    told = rows(part(RECIPES, "All keys"))[name][2]
+    assert {float(number) for number in re.findall(r"[0-9.]+", told)} == used
+
+
 def test_no_key_is_documented_that_a_recipe_lacks():
     assert set(rows(part(RECIPES, "All keys"))) == set(keys(Recipe))
 
@@ -287,6 +297,12 @@ def test_reviewers_are_told_every_control_and_reason(name):
 def test_reviewers_are_told_every_tab():
     tabs = [tab["title"] for tab in review_tabs(registry.technique("qa"), 0.15, 0.2)]
     assert [tab for tab in (*tabs, SUGGESTION_TAB) if tab not in REVIEWING] == []
+
+
+def test_every_page_that_the_code_names_is_there():
+    code = [file for top in ("plugin", "backend", "tests") for file in (ROOT / top).rglob("*.py")]
+    named = {page for file in code for page in re.findall(r"docs/[a-z-]+\.md", file.read_text())}
+    assert named <= set(PAGES)
 
 
 def test_the_environment_is_read_in_the_settings_modules_alone():
