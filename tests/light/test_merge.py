@@ -279,11 +279,25 @@ class TestShares:
             ("a", 4, 0),
             ("new", 0, 1),
         ]
-        assert report.left_out == {"surplus": 1}
+        assert report.left_out == {"unknown_label": 1}
         assert (
             "new: 0 real rows, 0 of 0 synthetic rows wanted (0.0%): train has no real rows of this label"
             in str(report)
         )
+
+    def test_labels_that_may_be_one_are_named(self):
+        texts = distinct(30)
+        labels = ["fees"] * 9 + ["Fees "] + ["level 1"] * 5 + ["level 2"] * 5
+        made = [
+            synthetic(texts[20], "feees"),
+            synthetic(texts[21], "level 1"),
+            synthetic(texts[22]),
+        ]
+        report = merge(
+            [real(t, label) for t, label in zip(texts, labels, strict=False)], made
+        ).report
+        assert report.alike_labels == [("Fees ", "fees"), ("feees", "fees")]
+        assert "'feees' and 'fees' may be one label: correct it." in str(report)
 
     def test_unlabelled_rows_are_one_group(self):
         texts = distinct(120)

@@ -119,7 +119,8 @@ def merge(
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
         return
     click.echo(str(report))
-    click.echo(f"Written to {output}; merge.json says more. Next: seedbed export {output}")
+    click.echo(f"Written to {output}; merge.json says more.")
+    click.echo(f"Next: seedbed export {output} --format FORMAT -o FOLDER")
 
 
 COMMANDS = (merge,)

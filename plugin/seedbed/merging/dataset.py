@@ -120,7 +120,7 @@ def _filled(
         usable[entry.label].append(entry)
     wanted = _wanted(labels(division.train), settings.synthetic_fraction)
     used = {
-        label: _chosen(found, wanted.get(label, 0), settings, tally)
+        label: _chosen(found, wanted.get(label), settings, tally)
         for label, found in sorted(usable.items())
     }
     real_labels, given = labels(division.train), labels(made)
@@ -165,14 +165,18 @@ def _wanted(n_real: Mapping[str, int], synthetic_fraction: float) -> dict[str, i
 
 
 def _chosen(
-    usable: Sequence[Entry], n_wanted: int, settings: MergeSettings, tally: Tally
+    usable: Sequence[Entry], n_wanted: int | None, settings: MergeSettings, tally: Tally
 ) -> list[Entry]:
-    """Draw at random what there is room for; the order of `usable` depends on ids alone."""
+    """Draw at random what there is room for; the order of `usable` depends on ids alone.
+
+    `n_wanted` is None for a label that no real row in train has.
+    """
     found = sorted(usable, key=lambda entry: entry.example.id)
     settings.random("use", found[0].label).shuffle(found)
-    for entry in sorted(found[n_wanted:], key=lambda entry: entry.example.id):
-        tally.add(entry, "surplus")
-    return found[:n_wanted]
+    n, reason = (0, "unknown_label") if n_wanted is None else (n_wanted, "surplus")
+    for entry in sorted(found[n:], key=lambda entry: entry.example.id):
+        tally.add(entry, reason)
+    return found[:n]
 
 
 # --- what came in --------------------------------------------------------------------------------

@@ -130,10 +130,11 @@ class _PlainRows:
         technique = self.plain.technique
         fields = self._own_fields(row, where) or self._trained_fields(row, where)
         if fields is None or not self._is_trainable(fields):
+            filled = [str(name) for name, value in row.items() if value not in (None, "")]
             raise SourceError(
                 f"{where}: this is no row of the technique {technique.name}; it has "
-                f"{', '.join(map(str, row)) or 'nothing'}.",
-                hint=f"Give it {self._needed()}.",
+                f"{', '.join(filled) or 'nothing'}.",
+                hint=f"Give it {self._needed()}; columns and keys have to be named so.",
             )
         source, output = fields
         label = _label(technique, source, output)
@@ -205,7 +206,8 @@ class _PlainRows:
     def _needed(self) -> str:
         technique = self.plain.technique
         sources = [f.name for f in technique.source_fields if f.is_required or f.is_label]
-        outputs = [] if technique.columns else [f.name for f in technique.output_fields]
+        has_own = self.plain.is_labelled and bool(technique.own_output(dict.fromkeys(sources, "x")))
+        outputs = [] if has_own else [f.name for f in technique.output_fields]
         names = ", ".join(dict.fromkeys([*sources, *outputs]))
         has_pair = technique.read_row is not None
         return names + (", or prompt and completion, or messages" if has_pair else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from seedbed.merging.lineage import Entry, SplitBy
@@ -18,6 +19,7 @@ REASONS: Mapping[str, str] = {
     "near_real": "nearly equal a real row",
     "repeat_of_synthetic": "repeat another synthetic row",
     "near_synthetic": "nearly equal another synthetic row",
+    "unknown_label": "have a label that no real row in train has",
     "surplus": "are more than the share has room for",
 }
 """Why a row is left out, in the order in which it is asked; the first that holds counts."""
@@ -198,6 +200,22 @@ class MergeReport:
         """Tell whether every label got its share."""
         return all(group.is_met for group in self.groups)
 
+    @property
+    def alike_labels(self) -> list[tuple[str, str]]:
+        """Return pairs of labels that may be meant to be one, each with the more frequent second.
+
+        Those that only case and spaces tell apart; and of a label without real rows the real one
+        that is spelt most like it (`difflib`'s ratio of 0.8 or more: "feees", "fees").
+        """
+        ranked = sorted(self.groups, key=lambda group: (-group.n_real, group.label))
+        found: list[tuple[str, str]] = []
+        for place, group in enumerate(ranked):
+            others = [other.label for other in ranked[:place] if other.label]
+            same = [other for other in others if _squeezed(other) == _squeezed(group.label)]
+            near = [] if group.n_real else get_close_matches(group.label, others, 1, 0.8)
+            found += [(group.label, other) for other in (same or near)[:1]]
+        return sorted(found)
+
     def n_held_out(self, name: str) -> int:
         """Return the number of rows in a split, `test` or `validation`."""
         return sum(split.n for split in self.held_out if split.name == name)
@@ -217,6 +235,7 @@ class MergeReport:
             },
             "groups": [{"technique": self.technique, **g.to_dict()} for g in self.groups],
             "held_out": {split.name: split.to_dict() for split in self.held_out},
+            "alike_labels": [list(pair) for pair in self.alike_labels],
             "split_by": self.split_by,
             "split_why": self.split_why,
             "left_out": {"real": dict(self.real_left_out), "synthetic": dict(self.left_out)},
@@ -245,4 +264,9 @@ class MergeReport:
         files = [file for found in self.inputs.values() for file in found]
         lines += [f"{file['file']}: {file['note']}." for file in files if file["note"]]
         lines += map(str, self.groups)
+        lines += [f"{a!r} and {b!r} may be one label: correct it." for a, b in self.alike_labels]
         return "\n".join(lines)
+
+
+def _squeezed(label: str) -> str:
+    return "".join(label.casefold().split())
