@@ -26,6 +26,10 @@ def lines_of_the_readme():
     return [line.split("  #")[0].strip() for line in block.splitlines() if line.strip()]
 
 
+def other_label(sheet):
+    return "term" if sheet.value("label") != "term" else "payment"
+
+
 @pytest.fixture(scope="module")
 def trained(grown, label_studio, stack, backend, tmp_path_factory):
     """Have survivors accepted, fixed and rejected; run the README's lines on them; return the folder."""
@@ -37,6 +41,8 @@ def trained(grown, label_studio, stack, backend, tmp_path_factory):
             person.submit(task, sheet.reject("unrealistic"))
         elif number == 1:
             person.submit(task, sheet.write("example", "The fee is due in May.").accept())
+        elif number == 2:
+            person.submit(task, sheet.choose("label", other_label(sheet)).accept())
         else:
             person.submit(task, sheet.accept())
     person.close()
@@ -70,11 +76,14 @@ def test_there_are_five_lines_from_pull_to_verify():
 def test_what_people_left_is_in_the_training_file(trained):
     approved = [row["output"]["example"] for row in rows(trained / "approved.jsonl")]
     assert "The fee is due in May." in approved
+    assert [row["provenance"]["verdict"] for row in rows(trained / "approved.jsonl")].count(
+        "FIXED"
+    ) == 2
     written = rows(trained / "dataset" / "train.jsonl")
     synthetic = [row for row in written if row["metadata"]["origin"] == "synthetic"]
     assert synthetic
     assert {row["messages"][0]["content"] for row in synthetic} <= set(approved)
-    assert 0.2 <= len(synthetic) / len(written) <= 0.4
+    assert len(synthetic) / len(written) <= 0.4  # what labels lack is not made up for by others
     held_out = rows(trained / "dataset" / "test.jsonl")
     assert held_out
     assert {row["metadata"]["origin"] for row in held_out} == {"real"}
