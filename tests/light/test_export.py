@@ -288,6 +288,13 @@ class TestMetadata:
         assert all(key.help and key.kind in UNKNOWN for key in KEYS)
 
 
+def test_what_is_no_number_is_not_known():
+    (found,) = rows([example(provenance={**PROVENANCE, "score": float("nan")})], "alpaca")
+    assert found["metadata"]["score"] == UNKNOWN["number"]
+    assert found["metadata"]["more"] == "{}"
+    json.dumps(found, allow_nan=False)
+
+
 def test_file_is_deterministic_utf8_lines(tmp_path):
     examples = [example(id=f"id{i}") for i in range(3)]
     one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from exports import SHA, example, mixed, real, unreviewed
+from exports import PROVENANCE, SHA, example, mixed, real, unreviewed
 from seedbed.export import About, export, manifest, write_jsonl
 
 RECIPE = "r" * 16
@@ -120,6 +120,16 @@ class TestHeader:
         body, header = card([real()])
         assert header["tags"] == ["seedbed"]
         assert "0 were written by a language model" in body
+
+    def test_what_people_corrected_is_counted(self, card):
+        fixed = example(id="f", provenance={**PROVENANCE, "verdict": "FIXED"})
+        body, _ = card([example(), fixed])
+        assert "2 were written by a language model (100.0%)" in body
+        assert "People corrected 1 of them." in body
+
+    def test_sources_that_are_not_told_are_not_counted_as_one(self, card):
+        body, _ = card([example(), real(id="r", provenance={"source_id": None})])
+        assert "2 examples from 1 known sources" in body
 
     def test_ten_thousand_rows_are_a_size_of_their_own(self, card):
         _, header = card(example(id=str(i)) for i in range(10_000))
@@ -243,6 +253,15 @@ REPORT = {
 
 
 class TestMergeReport:
+    def test_it_reads_as_people_write(self, tmp_path, card):
+        report = {"train": {"n_rows": 9, "is_met": False}, "settings": {"rng_seed": 1}, "why": ""}
+        body, _ = card(merged(tmp_path, REPORT | report))
+        assert "| train rows | 9 |" in body
+        assert "| train share met for every label | no |" in body
+        assert "| settings random seed | 1 |" in body
+        assert "| technique | label | wanted | used |\n| --- | --- | ---: | ---: |" in body
+        assert "| why |" not in body
+
     def test_it_is_shown_whatever_it_holds(self, tmp_path, card):
         body, _ = card(merged(tmp_path, REPORT))
         assert "| target fraction | 0.3 |" in body

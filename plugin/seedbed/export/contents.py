@@ -16,13 +16,15 @@ from seedbed.sections import Cell, Section
 def summary(tally: Tally, form: str, languages: Sequence[str]) -> Section:
     """Say in a few sentences what there is; `form` names the format."""
     techniques = sorted({technique for technique, _, _ in tally.labels})
-    n_sources = len(tally.sources - {""})
+    sources = f"{len(tally.sources - {''})} {'known ' if '' in tally.sources else ''}sources"
+    n_fixed = tally.verdicts["FIXED"]
+    corrected = f" People corrected {n_fixed} of them." if n_fixed else ""
     return Section(
         "What this is",
         [
-            f"{tally.n} examples from {n_sources} sources, of which {tally.n_synthetic} were written "
-            f"by a language model ({percent(tally.n_synthetic, tally.n)}) and checked with Seedbed. "
-            f"Every row says whether it is real or synthetic.",
+            f"{tally.n} examples from {sources}, of which {tally.n_synthetic} were written "
+            f"by a language model ({percent(tally.n_synthetic, tally.n)}) and checked with Seedbed."
+            f"{corrected} Every row says whether it is real or synthetic.",
             f"Techniques: {', '.join(techniques)}. Format: {form}.",
             f"Languages: {', '.join(languages) or 'not stated'}.",
         ],

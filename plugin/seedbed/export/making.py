@@ -14,6 +14,13 @@ from seedbed.sections import Cell, Section
 _MERGE_DETAILS = {"examples", "files", "format", "inputs", "labels"}
 """Parts of a merge's report that a card has no room for."""
 
+_MERGE_WORDS = {
+    "is met": "share met for every label",
+    "rng seed": "random seed",
+    "settings near": "settings near from (Jaccard of letters)",
+    "settings allows shown": "settings rows whose prompt showed a held-out seed are used",
+}
+
 
 def models(tally: Tally, about: About) -> Section:
     """List the models that wrote the rows, and those that judged candidates, with their files."""
@@ -112,15 +119,23 @@ def scores(tally: Tally) -> Section:
 
 def merge(report: Mapping[str, Any]) -> list[Section]:
     """Show a merge's report: single values in one table, and one for every list of things."""
-    single = [(in_words(key), value) for key, value in _flat(report)]
+    single = [(_name(key), value) for key, value in _flat(report)]
     found = [Section("Merge", columns=("what", "value"), rows=single)]
     for key, rows in report.items():
         if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
             columns = [name for name, value in rows[0].items() if not isinstance(value, Mapping)]
             table = [[shown(row.get(name)) for name in columns] for row in rows[:N_LISTED]]
-            names = [in_words(name) for name in columns]
+            names = [f"{'#' if name.startswith('n_') else ''}{_name(name)}" for name in columns]
             found.append(Section(f"Merge: {in_words(key)}", more(rows), names, table))
     return found
+
+
+def _name(key: str) -> str:
+    """Write a key of the report as a manager reads it."""
+    words = f" {in_words(key)} ".replace(" n ", " ")
+    for code, said in _MERGE_WORDS.items():
+        words = words.replace(f" {code} ", f" {said} ")
+    return words.strip()
 
 
 def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Cell]]:
@@ -129,5 +144,7 @@ def _flat(report: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Ce
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key} ")
-        elif not (isinstance(value, list) and any(isinstance(each, dict) for each in value)):
+        elif value not in ("", []) and not (
+            isinstance(value, list) and any(isinstance(each, dict) for each in value)
+        ):
             yield f"{prefix}{key}", shown(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from seedbed import provenance
@@ -77,7 +78,8 @@ def known(example: Example) -> dict[str, Value | None]:
     for key in PROVENANCE_KEYS:
         value = _READ[key.kind](example.provenance.get(key.name))
         found[key.name] = value
-        if value is not None or more.get(key.name) in (None, ""):
+        said = more.get(key.name)
+        if value is not None or said in (None, "") or said != said:  # NaN says nothing
             more.pop(key.name, None)
     return {**found, "more": compact(more) if more else None}
 
@@ -102,7 +104,7 @@ def _integer(value: object) -> int | None:
 
 def _number(value: object) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
+    return float(value) if is_number and isfinite(value) else None  # type: ignore[arg-type]
 
 
 def _json(value: object) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from seedbed.export.chunks import has_passage
 from seedbed.export.metadata import compact
@@ -52,7 +53,6 @@ class Tally:
     verdicts: Counter[str] = field(default_factory=_counts)
     unreviewed: Counter[str] = field(default_factory=_counts)
     """Synthetic rows without a verdict, by the state of their run's acceptance gate."""
-    projects: Counter[str] = field(default_factory=_counts)
     reviewers: set[str] = field(default_factory=set)
     documents: Counter[str] = field(default_factory=_counts)
     """All rows by document."""
@@ -71,23 +71,22 @@ class Tally:
         said = example.provenance
         self.splits[split, example.origin] += 1
         self.labels[example.technique, example.label, example.origin] += 1
-        self.sources.add(str(said.get("source_id", "")))
-        self.documents[str(said.get("document") or example.source.get("document", ""))] += 1
+        self.sources.add(_text(said, "source_id"))
+        self.documents[_text(said, "document") or example.source.get("document", "")] += 1
         self.n_of_passages += has_passage(example)
         if example.origin == "synthetic":
             self._add_synthetic(example)
 
     def _add_synthetic(self, example: Example) -> None:
         said = example.provenance
-        self.models[str(said.get("model", "")), str(said.get("model_sha256", ""))] += 1
-        self.recipes[str(said.get("recipe", ""))] += 1
-        self.screened_by[str(said.get("screened_by") or said.get("recipe", ""))] += 1
+        self.models[_text(said, "model"), _text(said, "model_sha256")] += 1
+        self.recipes[_text(said, "recipe")] += 1
+        self.screened_by[_text(said, "screened_by") or _text(said, "recipe")] += 1
         self.sampling[compact(said["sampling"]) if said.get("sampling") else ""] += 1
-        verdict = str(said.get("verdict") or "")
+        verdict = _text(said, "verdict")
         self.verdicts[verdict] += 1
         if not verdict:
-            self.unreviewed[str(said.get("gate") or "")] += 1
-        self.projects[str(said.get("project", ""))] += 1
+            self.unreviewed[_text(said, "gate")] += 1
         self.reviewers |= {str(said["reviewer"])} if said.get("reviewer") else set()
         scores = said.get("scores")
         for name, score in (scores if isinstance(scores, dict) else {}).items():
@@ -112,3 +111,7 @@ class Tally:
     def by_split(self, split: str) -> tuple[int, int]:
         """Return the numbers of real and of synthetic rows of a split."""
         return self.splits[split, "real"], self.splits[split, "synthetic"]
+
+
+def _text(said: Mapping[str, Any], name: str) -> str:
+    return str(said.get(name) or "")
