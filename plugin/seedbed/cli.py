@@ -39,6 +39,13 @@ USUAL_ORDER = (
 )
 """The commands of a project, as `seedbed --help` lists them; the others stand below."""
 
+SERVER_SIDE = {
+    "up": "start everything on this machine",
+    "worker": "start one more worker: generate, filter or judge",
+    "db": "create, upgrade or check the store",
+}
+"""What `seedbed --help` says of the server side's commands: to load them takes seconds."""
+
 
 class SeedbedGroup(click.Group):
     """Our own commands, and those that installed packages add under `seedbed.commands`.
@@ -60,13 +67,16 @@ class SeedbedGroup(click.Group):
             ("A project, in the usual order", names[:n]),
             ("The machine", names[n:]),
         ):
-            found = [(name, self.get_command(ctx, name)) for name in part]
             width = formatter.width - 6 - max(map(len, names))
+            found = [(name, self._short_help(ctx, name, width)) for name in part]
             with formatter.section(title):
-                formatter.write_dl(
-                    [(name, c.get_short_help_str(width)) for name, c in found if c is not None],
-                    col_max=max(map(len, names)),
-                )
+                formatter.write_dl(found, col_max=max(map(len, names)))
+
+    def _short_help(self, ctx: click.Context, name: str, width: int) -> str:
+        if name in SERVER_SIDE:
+            return SERVER_SIDE[name]
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(width) if command else ""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Find a command; one whose package lacks its dependencies says what to install."""

@@ -7,7 +7,7 @@ import sys
 import click
 import pytest
 
-from seedbed.cli import USUAL_ORDER, main
+from seedbed.cli import SERVER_SIDE, USUAL_ORDER, main
 
 
 def seedbed(*arguments, **environment):
@@ -46,6 +46,21 @@ def test_the_help_lists_every_command_in_the_usual_order():
     assert tuple(listed[: len(USUAL_ORDER)]) == USUAL_ORDER
     assert {"up", "doctor", "worker", "db"} < set(listed)
     assert not any(line.endswith("...") for line in lines[1:])
+
+
+def test_the_help_loads_nothing_of_the_server_side_and_says_the_same():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "seedbed", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for heavy in ("seedbed_backend", "label_studio_sdk", "sqlalchemy", "pypdfium2", "lxml"):
+        assert heavy not in done.stderr
+    for name, said in SERVER_SIDE.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        assert command.short_help == said
 
 
 def test_a_server_that_does_not_answer_is_named(nowhere):
