@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 from seedbed.gate_notice import GateState
 from seedbed.records import content_id
-from seedbed.technique import Technique
+
+if TYPE_CHECKING:
+    from seedbed.technique import Technique
 
 MIN_FRACTION, MAX_FRACTION = 0.10, 0.20
 """The share of survivors that people judge, unless somebody insists on another one."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedbed.records import VerdictStatus
-from seedbed.technique import Technique
+
+if TYPE_CHECKING:
+    from seedbed.technique import Technique
 
 WITHDRAWN_DRAW = 2.0
 """The draw of a review task that a later screening took back before anybody had judged it: outside

@@ -55,7 +55,14 @@ def test_the_help_loads_nothing_of_the_server_side_and_says_the_same():
         text=True,
         check=True,
     )
-    for heavy in ("seedbed_backend", "label_studio_sdk", "sqlalchemy", "pypdfium2", "lxml"):
+    for heavy in (
+        "seedbed_backend",
+        "pydantic",
+        "label_studio_sdk",
+        "sqlalchemy",
+        "pypdfium2",
+        "lxml",
+    ):
         assert heavy not in done.stderr
     for name, said in SERVER_SIDE.items():
         command = main.get_command(click.Context(main), name)

@@ -80,10 +80,11 @@ def pull(
 
     kinds = {"--real": real, "--preferences": preferences, "--chunks": chunks}
     _check_options(kinds, policy, since, reviewer_ids)
-    place = _place(project, number, technique, real or chunks)
+    _check_place(project, number, technique, real or chunks)
     after = moment(since) if since else None
     reviewers: Any = "ids" if reviewer_ids else "pseudonyms"
     with _connect() as client:
+        place = _place(project, number, technique)
         if real:
             rows = (e.to_dict() for e in client.real(place.source_project, place.technique))
             _say(write_jsonl(output, rows), "real examples", output)
@@ -132,28 +133,31 @@ def _check_options(
         )
 
 
-def _place(
+def _check_place(
     project: str | None, number: int | None, technique: str | None, needs_technique: bool
-) -> _Place:
-    """Find the projects in Label Studio: given by number, or by Seedbed's server."""
-    from seedbed.recipe import parse
-
+) -> None:
     if bool(project) == bool(number):
         raise UserError(
             "Nothing says which project, or two things do.",
             hint="Give PROJECT, or --label-studio-project with its number in Label Studio.",
         )
-    if number:
-        if needs_technique and not technique:
-            raise UserError(
-                "Label Studio does not say what the sources are.", hint="Give --technique NAME."
-            )
-        return _Place(number, number, technique or "")
-    if technique:
+    if number and needs_technique and not technique:
+        raise UserError(
+            "Label Studio does not say what the sources are.", hint="Give --technique NAME."
+        )
+    if technique and not number:
         raise UserError(
             "--technique goes with --label-studio-project: PROJECT knows its own.",
             hint="Leave --technique out.",
         )
+
+
+def _place(project: str | None, number: int | None, technique: str | None) -> _Place:
+    """Find the projects in Label Studio: given by number, or by Seedbed's server."""
+    from seedbed.recipe import parse
+
+    if number:
+        return _Place(number, number, technique or "")
     summary = backend().project(str(project))
     return _Place(
         summary["review_project"],
