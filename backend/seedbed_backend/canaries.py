@@ -8,10 +8,11 @@ gate, report or training file, and what people say about it is kept apart.
 
 from __future__ import annotations
 
+import heapq
 import logging
 import math
 import random
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -36,6 +37,12 @@ same, so that the output of one could be right under the other."""
 
 N_DONORS = 16
 """How many candidates of other sources are looked at for spoiling one candidate."""
+
+N_LOOKED_AT = 64
+"""How many of a group, and of all candidates, are drawn to find those."""
+
+MAX_TRIED = 5
+"""For each canary wanted, so many survivors are tried at most."""
 
 N_TRIES = 3
 """How many outcomes of one kind are tried on the filters."""
@@ -77,13 +84,11 @@ def make(services: Services, run: Run, recipe: Recipe, sampled_fraction: float) 
     survivors = [redaction.redacted(stored) for stored in found]
     n = n_wanted(recipe, survivors, sampled_fraction)
     rng = random.Random(content_id("canaries", recipe.rng_seed, run.id))  # noqa: S311 - no secret
-    waiting = _spread(survivors, sampled_fraction, rng)
+    waiting = islice(_spread(survivors, sampled_fraction, rng), MAX_TRIED * n)
+    donors = _Donors(recipe.spec, survivors, sampled_fraction, rng)
     made: list[Canary] = []
     while len(made) < n and (some := list(islice(waiting, n - len(made)))):
-        proposals = [
-            list(_proposals(recipe.spec, run, stored, survivors, sampled_fraction, rng))
-            for stored in some
-        ]
+        proposals = [list(_proposals(recipe.spec, run, stored, donors, rng)) for stored in some]
         dropped = _dropped(services, recipe, run, [p for each in proposals for p in each])
         for each in filter(None, proposals):
             best = next((p for p in each if p.candidate.id in dropped), each[0])
@@ -117,31 +122,27 @@ def dressed(technique: Technique, canary: Canary, made_of: StoredCandidate) -> S
     )
 
 
-def read(services: Services, project: Project, task: Mapping[str, Any]) -> set[int]:
-    """Note what people said about a task, if it is a canary; return the annotations that judge it.
+def read(services: Services, project: Project, task: Mapping[str, Any]) -> set[int] | None:
+    """Note what people said about a task, and return the annotations that judge it.
 
-    Skips say nothing, and what is not there any more does not count.
+    None where it is no canary of the project.
     """
     store = services.store
     canary = store.canary(str((task.get("data") or {}).get("cid", "")))
     if canary is None:
-        return set()
+        return None
+    made_of = store.candidate(canary.made_of)
+    if made_of.project_id != project.id:
+        return None
     technique = parse(project.recipe).spec
-    predicted = _predicted(technique, canary, store.candidate(canary.made_of), task)
+    predicted = _predicted(technique, canary, made_of, task)
     annotations = task.get("annotations", [])
     said = [labeling.verdict(task, annotation, technique, predicted) for annotation in annotations]
     judged = set()
     for verdict in filter(None, said):
         store.save_canary_verdict(verdict)
         judged.add(int(verdict.annotation_id or 0))
-    store.withdraw_canary_verdicts(store.canary_annotations(canary_id=canary.id) - judged)
     return judged
-
-
-def withdraw_others(services: Services, project_id: str, judged: set[int]) -> None:
-    """Take back what was said about a project's canaries but for these annotations."""
-    store = services.store
-    store.withdraw_canary_verdicts(store.canary_annotations(project_id) - judged)
 
 
 def _predicted(
@@ -176,34 +177,46 @@ def _spread(
 
     Those outside of the sample come first, so that nobody meets a candidate and its canary.
     """
-    waiting = sorted(survivors, key=lambda stored: stored.candidate.id)
-    rng.shuffle(waiting)
-    n_used: Counter[str] = Counter()
+    order = sorted(survivors, key=lambda stored: stored.candidate.id)
+    rng.shuffle(order)
+    order.sort(key=lambda stored: _is_sampled(stored, sampled))
+    queues: defaultdict[tuple[str, str], deque[int]] = defaultdict(deque)
+    for place, stored in enumerate(order):
+        queues[stored.stratum, stored.candidate.source.id].append(place)
+    # By stratum, of each source the first that waits: (how often the source had its turn, place).
+    first: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for (stratum, _), queue in queues.items():
+        heapq.heappush(first[stratum], (0, queue.popleft()))
+    n_of_source: Counter[str] = Counter()
+    n_of_stratum: Counter[str] = Counter()
 
-    def turn(stored: StoredCandidate) -> tuple[int, int, bool]:
-        source = n_used[f"source {stored.candidate.source.id}"]
-        return source, n_used[f"stratum {stored.stratum}"], _is_sampled(stored, sampled)
+    def turn(stratum: str) -> tuple[int, int, int]:
+        heap = first[stratum]
+        while heap[0][0] != (now := n_of_source[order[heap[0][1]].candidate.source.id]):
+            heapq.heapreplace(heap, (now, heap[0][1]))
+        return heap[0][0], n_of_stratum[stratum], heap[0][1]
 
-    while waiting:
-        chosen = min(waiting, key=turn)
-        waiting.remove(chosen)
-        n_used.update([f"source {chosen.candidate.source.id}", f"stratum {chosen.stratum}"])
-        yield chosen
+    while first:
+        stratum = min(first, key=turn)
+        _, place = heapq.heappop(first[stratum])
+        source_id = order[place].candidate.source.id
+        n_of_source[source_id] += 1
+        n_of_stratum[stratum] += 1
+        if queue := queues[stratum, source_id]:
+            heapq.heappush(first[stratum], (n_of_source[source_id], queue.popleft()))
+        elif not first[stratum]:
+            del first[stratum]
+        yield order[place]
 
 
 def _proposals(
-    technique: Technique,
-    run: Run,
-    stored: StoredCandidate,
-    survivors: Sequence[StoredCandidate],
-    sampled: float,
-    rng: random.Random,
+    technique: Technique, run: Run, stored: StoredCandidate, donors: _Donors, rng: random.Random
 ) -> Iterator[_Proposal]:
     """Yield what one candidate can be spoilt to, the kinds in a random order."""
     own, source = stored.candidate.fields, stored.candidate.source
-    good = {_plain(s.candidate.fields) for s in survivors if s.candidate.source.id == source.id}
-    donors = _donors(technique, stored, survivors, sampled, rng)
-    others: list[Mapping[str, str]] = [donor.candidate.fields for donor in donors] or [{}]
+    good = donors.said_of[source.id]
+    chosen = [donor.candidate.fields for donor in donors.of(stored)]
+    others: list[Mapping[str, str]] = [*chosen] or [{}]
     kinds = sorted(technique.canaries)
     rng.shuffle(kinds)
     for kind in kinds:
@@ -214,29 +227,51 @@ def _proposals(
             yield _Proposal(kind, stored, Candidate(id_, source, fields))
 
 
-def _donors(
-    technique: Technique,
-    stored: StoredCandidate,
-    survivors: Sequence[StoredCandidate],
-    sampled: float,
-    rng: random.Random,
-) -> list[StoredCandidate]:
-    """Choose candidates of sources that say something else, half of them of the same group.
+class _Donors:
+    """Candidates whose words can spoil another one; `said_of` is what candidates of a source say."""
 
-    Those outside of the sample are preferred: nobody shall meet the same words twice.
-    """
-    own = stored.candidate.source
+    def __init__(
+        self,
+        technique: Technique,
+        survivors: Sequence[StoredCandidate],
+        sampled: float,
+        rng: random.Random,
+    ) -> None:
+        self.technique, self.sampled, self.rng = technique, sampled, rng
+        self.everybody = survivors
+        self.of_group: defaultdict[str, list[StoredCandidate]] = defaultdict(list)
+        self.said_of: defaultdict[str, set[tuple[tuple[str, str], ...]]] = defaultdict(set)
+        for stored in survivors:
+            source = stored.candidate.source
+            self.of_group[source.group].append(stored)
+            self.said_of[source.id].add(_plain(stored.candidate.fields))
 
-    def is_other(donor: StoredCandidate) -> bool:
-        theirs = donor.candidate.source
-        texts = own.fields[technique.text_field], theirs.fields[technique.text_field]
-        return theirs.id != own.id and fuzz.token_sort_ratio(*texts) <= MAX_ALIKE
+    def of(self, stored: StoredCandidate) -> list[StoredCandidate]:
+        """Choose candidates of sources that say something else, half of them of the same group.
 
-    shuffled = rng.sample(list(survivors), len(survivors))
-    shuffled.sort(key=lambda donor: _is_sampled(donor, sampled))
-    near = (d for d in shuffled if d.candidate.source.group == own.group and is_other(d))
-    far = (d for d in shuffled if d.candidate.source.group != own.group and is_other(d))
-    return [*islice(near, N_DONORS // 2), *islice(far, N_DONORS // 2)]
+        Those outside of the sample are preferred: nobody shall meet the same words twice.
+        """
+        group = stored.candidate.source.group
+        near = self._some(stored, self.of_group[group])
+        far = [d for d in self._some(stored, self.everybody) if d.candidate.source.group != group]
+        return [*near[: N_DONORS // 2], *far[: N_DONORS // 2]]
+
+    def _some(
+        self, stored: StoredCandidate, among: Sequence[StoredCandidate]
+    ) -> list[StoredCandidate]:
+        """Draw some of them, those outside of the sample first, and leave out what is too alike."""
+        own, text_field = stored.candidate.source, self.technique.text_field
+        drawn = self.rng.sample(among, min(len(among), N_LOOKED_AT))
+        drawn.sort(key=lambda donor: _is_sampled(donor, self.sampled))
+        return [
+            donor
+            for donor in drawn
+            if donor.candidate.source.id != own.id
+            and fuzz.token_sort_ratio(
+                own.fields[text_field], donor.candidate.source.fields[text_field]
+            )
+            <= MAX_ALIKE
+        ]
 
 
 def _dropped(

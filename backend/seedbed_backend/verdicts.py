@@ -158,9 +158,9 @@ class _Reader:
         self.services, self.store, self.project = services, services.store, project
         self.technique = parse(project.recipe).spec
         self.standing = self.store.standing_annotations(project.id)
+        self.on_canaries = self.store.canary_annotations(project.id)
         self.seen: set[int] = set()
         self.judged: set[int] = set()
-        self.on_canaries: set[int] = set()
         self.candidates: set[str] = set()
         self.changed: list[str] = []
         self.n_withdrawn = 0
@@ -169,7 +169,7 @@ class _Reader:
     def read(self, tasks: Iterable[Mapping[str, Any]]) -> None:
         """Read tasks in full, as Label Studio gives them."""
         for part in _parts(tasks, N_TASKS_AT_ONCE):
-            found = self.store.candidates_by_id({_cid(task) for task in part})
+            found = self._candidates(part)
             self.store.note_seen(
                 Mark(_cid(task), int(task["id"]), str(task["data"].get("verdict") or ""))
                 for task in part
@@ -179,24 +179,38 @@ class _Reader:
                 self.newest = max(self.newest, str(task.get("updated_at") or ""))
                 if stored := found.get(_cid(task)):
                     self._read(stored, task)
-                else:  # a canary, or what somebody else put there
-                    self.on_canaries |= canaries.read(self.services, self.project, task)
+                else:
+                    self._read_canary(task)
 
     def end(self, *, is_whole: bool = False) -> SyncReport:
         """Take back what is gone from the tasks that were read, or from the whole project."""
         gone = {
             annotation
-            for annotation, candidate in self.standing.items()
+            for annotation, candidate in (self.standing | self.on_canaries).items()
             if annotation not in self.seen and (is_whole or candidate in self.candidates)
         }
         for annotation in sorted(gone):
             if not self._is_there(annotation):
                 self._withdraw(annotation)
-        if is_whole:
-            canaries.withdraw_others(self.services, self.project.id, self.on_canaries)
         if is_whole or self.n_withdrawn or self.store.marks_due(self.project.id, 1):
             _tell(self.services, self.project.id)
         return SyncReport(len(self.judged), len(self.changed), self.n_withdrawn, self.newest)
+
+    def _candidates(self, tasks: Sequence[Mapping[str, Any]]) -> dict[str, StoredCandidate]:
+        """Return the project's candidates that stand in tasks; people copy tasks between projects."""
+        found = self.store.candidates_by_id({_cid(task) for task in tasks})
+        return {id_: s for id_, s in found.items() if s.project_id == self.project.id}
+
+    def _read_canary(self, task: Mapping[str, Any]) -> None:
+        """Read a task that shows no candidate: a canary, or what somebody else put there."""
+        judged = canaries.read(self.services, self.project, task)
+        if judged is None:
+            return
+        self.candidates.add(_cid(task))
+        present = {int(annotation["id"]) for annotation in task.get("annotations", [])}
+        self.seen |= present
+        for annotation_id in present - judged:  # a skip, or a verdict that was erased
+            self._withdraw(annotation_id)
 
     def _read(self, stored: StoredCandidate, task: Mapping[str, Any]) -> None:
         id_ = stored.candidate.id
@@ -220,6 +234,8 @@ class _Reader:
     def _withdraw(self, annotation_id: int) -> None:
         if annotation_id in self.standing:
             self.n_withdrawn += self.store.withdraw_verdict(annotation_id) is not None
+        elif annotation_id in self.on_canaries:
+            self.store.withdraw_canary_verdicts([annotation_id])
 
     def _is_there(self, annotation_id: int) -> bool:
         """Ask for one annotation: a list may miss a task while others are being annotated."""

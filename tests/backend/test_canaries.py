@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
@@ -157,6 +158,52 @@ def test_people_catch_or_miss_them_and_nothing_else_counts_it(project):
         task["annotations"] = []
     verdicts.sync(services, project_.id)
     assert store.canary_verdicts(project_.id) == []
+
+
+def test_a_list_that_misses_a_canary_takes_nothing_back(project, monkeypatch):
+    """Somebody judges while the tasks are listed, or a page moves on: both are there, and not seen."""
+    services, project_, run = project
+    store, server = services.store, services.label_studio
+    before, meanwhile, *_ = store.canaries(run.id)
+    server.judge(before.review_task, "reject")
+    verdicts.read_task(services, project_.id, before.review_task)
+
+    def listing(_project):
+        server.judge(meanwhile.review_task, "reject")
+        verdicts.read_task(services, project_.id, meanwhile.review_task)
+        yield from ()
+
+    monkeypatch.setattr(server, "judged_tasks", listing)
+    verdicts.sync(services, project_.id)
+    assert {v.candidate_id for v in store.canary_verdicts(project_.id)} == {before.id, meanwhile.id}
+
+
+def test_a_verdict_on_a_canary_that_was_erased_is_taken_back(project):
+    services, project_, run = project
+    canary, *_ = services.store.canaries(run.id)
+    services.label_studio.judge(canary.review_task, "reject")
+    verdicts.sync(services, project_.id)
+    [annotation] = services.label_studio.stored[canary.review_task]["annotations"]
+    annotation["result"] = annotation["result"][:-1]
+    verdicts.read_task(services, project_.id, canary.review_task)
+    assert services.store.canary_verdicts(project_.id) == []
+
+
+def test_without_anything_to_spoil_a_large_run_is_soon_given_up(project, monkeypatch):
+    services, project_, run = project
+    [stored, *_] = services.store.candidates(run_id=run.id, states=("survivor",))
+    many = [
+        dataclasses.replace(
+            stored,
+            candidate=dataclasses.replace(stored.candidate, id=f"c{n}"),
+            draw=n / 20_000,
+        )
+        for n in range(20_000)
+    ]
+    monkeypatch.setattr(services.store, "candidates", lambda **_: many)
+    started = time.process_time()
+    assert canaries.make(services, run, parse(project_.recipe), 0.2) == []
+    assert time.process_time() - started < 10
 
 
 def test_an_edited_canary_is_fixed_and_a_skipped_one_says_nothing(project):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from backend import grown
@@ -85,6 +87,17 @@ def test_a_canary_looks_like_the_others_and_is_never_approved(services, survivor
     assert verdicts.mark(services, "p1") == 1
     data = services.label_studio.stored[task]["data"]
     assert (data["verdict"], data["approved"]) == ("ACCEPTED", "")
+
+
+def test_tasks_that_somebody_copied_from_another_project_say_nothing(services, survivors):
+    made = services.store.canaries_of_project("p1")
+    assert made == []
+    project = dataclasses.replace(services.store.project("p1"), id="p2", review_project=4)
+    services.store.save_project(project)
+    services.label_studio.judge(survivors[0].review_task, "reject")
+    report = verdicts.sync(services, "p2")  # this Label Studio shows all tasks in every project
+    assert (report.n_judged, services.store.current_verdicts("p1")) == (0, [])
+    assert verdicts.sync(services, "p1").n_judged == 1
 
 
 def test_an_interruption_leaves_the_rest_for_the_next_time(services, survivors, monkeypatch):

@@ -72,12 +72,18 @@ def test_what_an_annotation_says_is_replaced_and_taken_back(with_canaries: World
         said("REJECTED", 12, "k2", minute=2),
         said("REJECTED", 11, minute=3),
     ]
-    assert store.canary_annotations("p1") == {11, 12}
-    assert store.canary_annotations(canary_id="k2") == {12}
-    assert store.canary_annotations("p2") == set()
+    assert store.canary_annotations("p1") == {11: "k1", 12: "k2"}
+    assert store.canary_annotations("p2") == {}
     assert store.withdraw_canary_verdicts([12, 99]) == {"p1"}
     assert store.withdraw_canary_verdicts([12]) == set()
-    assert store.canary_annotations("p1") == {11}
+    assert store.canary_annotations("p1") == {11: "k1"}
+
+
+def test_what_is_read_late_does_not_replace_what_was_said_later(with_canaries: World):
+    store = with_canaries.store
+    store.save_canary_verdict(said("REJECTED", 11, minute=3))
+    store.save_canary_verdict(said("ACCEPTED", 11, minute=1))
+    assert store.canary_verdicts("p1") == [said("REJECTED", 11, minute=3)]
 
 
 def test_nothing_can_be_said_about_an_unknown_canary(with_canaries: World):

@@ -55,7 +55,8 @@ class CanaryStore(Database):
     def save_canary_verdict(self, verdict: Verdict) -> None:
         """Note what an annotation says about a canary, in place of what it said before.
 
-        `candidate_id` is the canary's id. Raises UserError for an unknown one.
+        What it said later stays. `candidate_id` is the canary's id. Raises UserError for an unknown
+        one.
         """
         row = {
             "canary_id": verdict.candidate_id,
@@ -69,6 +70,7 @@ class CanaryStore(Database):
                 statement.on_conflict_do_update(
                     index_elements=["annotation_id"],
                     set_={name: statement.excluded[name] for name in row},
+                    where=canary_verdicts_table.c.decided_at <= statement.excluded.decided_at,
                 ),
                 row,
             )
@@ -85,16 +87,16 @@ class CanaryStore(Database):
                 connection.execute(delete(canary_verdicts_table).where(is_of_them))
         return projects
 
-    def canary_annotations(self, project_id: str = "", *, canary_id: str = "") -> set[int]:
-        """Return the annotations that say something about a canary, or about a project's canaries."""
+    def canary_annotations(self, project_id: str) -> dict[int, str]:
+        """Map the annotations that say something about a project's canaries to the canaries."""
         said = canary_verdicts_table.c
-        query = select(said.annotation_id)
-        if canary_id:
-            query = query.where(said.canary_id == canary_id)
-        else:
-            query = query.select_from(_IN_PROJECTS).where(runs_table.c.project_id == project_id)
+        query = (
+            select(said.annotation_id, said.canary_id)
+            .select_from(_IN_PROJECTS)
+            .where(runs_table.c.project_id == project_id)
+        )
         with self._read() as connection:
-            return set(connection.scalars(query))
+            return {row.annotation_id: row.canary_id for row in connection.execute(query)}
 
     def canary_verdicts(self, project_id: str) -> list[Verdict]:
         """Return what is said about a project's canaries, oldest first; fields are not kept."""
