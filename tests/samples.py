@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from seedbed import labeling, registry
-from seedbed.records import Candidate, SourceTask, content_id
+from seedbed.examples import Review
+from seedbed.records import Candidate, Example, SourceTask, content_id
 
 PASSAGE = (
     "Loan agreement 🚀, clause 4.\n"
@@ -73,3 +74,11 @@ def review_task(technique_name: str, number: int = 0) -> tuple[Candidate, dict[s
         technique, fields, 0.84, span, source_text=source[technique.text_field]
     )
     return candidate, {"data": data, "predictions": [predicted]}
+
+
+def approved_example(task: dict[str, Any]) -> Example | None:
+    """Return what people made of a review task, or None unless its newest verdict is for it."""
+    review = Review.of(task)
+    if review is None or not review.is_candidate or review.outcome != "approved":
+        return None
+    return review.approved(lambda user: user)

@@ -22,6 +22,7 @@ from typing import Any
 
 from seedbed import decoding
 from seedbed.errors import SourceError
+from seedbed.text import shortened
 
 MAX_CHARACTERS = 10_000_000
 """Most text of one document: about ten thick books. It is held as a whole; cutting it takes about 11
@@ -91,7 +92,7 @@ class Document:
             if block.level:
                 path = [each for each in path if each[0] < block.level]
                 path.append((block.level, _title(self.text[block.start : block.end])))
-                sections.append((block.start, _shortened([title for _, title in path])))
+                sections.append((block.start, _path([title for _, title in path])))
         return sections
 
     def page_spans(self, start: int, end: int) -> list[list[int]]:
@@ -231,11 +232,10 @@ def _within(
 
 
 def _title(text: str) -> str:
-    title = " ".join(text.split()).strip("#=*_- ")
-    return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1].rstrip() + "…"
+    return shortened(" ".join(text.split()).strip("#=*_- "), _MAX_TITLE)
 
 
-def _shortened(titles: list[str]) -> str:
+def _path(titles: list[str]) -> str:
     """Join titles to a path, leaving out upper ones where it gets too long."""
     while len(titles) > 1 and len(" > ".join(titles)) > MAX_HEADING:
         titles = titles[1:]
@@ -262,10 +262,8 @@ def read_document(path: Path) -> Document:
 
 
 def check_size(path: Path, most: int) -> None:
-    """Raise SourceError for an empty file or one of more than `most` bytes, OSError for none."""
-    if not (size := path.stat().st_size):
-        raise SourceError("The file is empty.", hint="Leave it out, or save it again.")
-    if size > most:
+    """Raise SourceError for a file of more than `most` bytes, OSError where there is none."""
+    if (size := path.stat().st_size) > most:
         raise SourceError(
             f"The file has {size / 2**20:.0f} MiB, more than {most / 2**20:.0f}.", hint="Split it."
         )

@@ -177,7 +177,7 @@ class Review:
             origin="synthetic",
             source=self.source,
             output=dict(fields),
-            label=_label(self.data, fields, self.technique),
+            label=self.technique.label_of(self.data, fields),
             provenance=provenance.ordered({**provenance.read(self.data), **known}),
             record=self.technique.record,
         )
@@ -224,19 +224,6 @@ class Review:
         return {"evidence": provenance.evidence(self.data, passage, span)}
 
 
-def approved_example(
-    task: Mapping[str, Any], name_reviewer: NameReviewer | None = None
-) -> Example | None:
-    """Return what people made of a review task, or None unless its newest verdict is for it.
-
-    `task` is Label Studio's, with annotations. A task of something else and a canary give None.
-    """
-    review = Review.of(task)
-    if review is None or not review.is_candidate or review.outcome != "approved":
-        return None
-    return review.approved(name_reviewer or (lambda user: user))
-
-
 def real_example(task: Mapping[str, Any], technique: Technique) -> Example | None:
     """Return a source task as a real example, or None where it is none.
 
@@ -249,7 +236,7 @@ def real_example(task: Mapping[str, Any], technique: Technique) -> Example | Non
         return None
     fields = dict(source.fields)
     outputs = [*_written_outputs(task, technique), technique.own_output(fields)]
-    output = next((o for o in outputs if _is_trainable(fields, o, technique)), None)
+    output = next((o for o in outputs if technique.is_trainable(fields, o)), None)
     if output is None:
         return None
     return Example(
@@ -258,7 +245,7 @@ def real_example(task: Mapping[str, Any], technique: Technique) -> Example | Non
         origin="real",
         source=fields,
         output=output,
-        label=_label(task.get("data") or {}, output, technique),
+        label=technique.label_of(task.get("data") or {}, output),
         provenance=source.provenance,
         record=technique.record,
     )
@@ -299,17 +286,6 @@ def _written_outputs(task: Mapping[str, Any], technique: Technique) -> Iterator[
             yield output
 
 
-def _is_trainable(
-    source: Mapping[str, str], output: Mapping[str, str], technique: Technique
-) -> bool:
-    """Tell whether there is something to learn: an unlabelled text is no paraphrase of itself."""
-    try:
-        row = technique.row(source, output)
-    except KeyError:
-        return False
-    return bool(row.completion) and row.completion != row.prompt
-
-
 def _source_fields(data: Mapping[str, Any], technique: Technique) -> dict[str, str]:
     texts = {f.name: _read(f, data.get(f.name)) for f in technique.source_fields}
     return {name: text for name, text in texts.items() if text}
@@ -321,10 +297,3 @@ def _read(field: SourceField, value: object) -> str:
         return field.read(value)
     except ValueProblem:
         return ""
-
-
-def _label(data: Mapping[str, Any], output: Mapping[str, str], technique: Technique) -> str:
-    own = next(
-        (output[f.name] for f in technique.output_fields if f.is_label and f.name in output), ""
-    )
-    return own or str(data.get(technique.label_field) or "")

@@ -235,7 +235,7 @@ def _stream(path: Path, rows: _Rows, cutting: Cutting) -> Iterator[SourceTask | 
         return
     n_found = 0
     try:
-        for found in reader(path, rows):
+        for found in reader(path, rows) if path.stat().st_size else ():
             n_found += 1
             yield found
     except SourceError as exc:

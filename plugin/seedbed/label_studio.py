@@ -153,12 +153,6 @@ class LabelStudioServer:
             return False
         return True
 
-    def find_projects(self, title: str) -> list[int]:
-        """Return the ids of the projects with exactly this title, oldest first."""
-        with self._calling("listing projects"):
-            found = [p.id for p in self._sdk.projects.list(title=title) if p.title == title]
-        return sorted(int(project) for project in found)
-
     def project(self, project: int) -> ProjectInfo:
         """Return what a project says about itself. Raises NotFoundError."""
         with self._calling(f"reading project {project}"):
@@ -314,9 +308,7 @@ class LabelStudioServer:
         for task in changed:
             is_done = task["total_annotations"] >= N_SECOND_REVIEW
             with self._calling(f"asking for a second review of task {task['id']}"):
-                self._sdk.tasks.update(
-                    str(task["id"]), overlap=N_SECOND_REVIEW, is_labeled=is_done
-                )
+                self._sdk.tasks.update(str(task["id"]), overlap=N_SECOND_REVIEW, is_labeled=is_done)
         return len(changed)
 
     def _set_limit(self, project: int, title: str, limit: float) -> bool:

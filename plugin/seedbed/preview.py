@@ -9,6 +9,7 @@ from typing import Any
 from seedbed.ingest import FileReport, Problem
 from seedbed.records import SourceTask
 from seedbed.technique import Technique
+from seedbed.text import shortened
 
 N_BEGINNINGS = 3
 """How many chunks of a file are shown to a person."""
@@ -16,7 +17,7 @@ N_BEGINNINGS = 3
 N_PROBLEMS = 5
 """How many problems of a file are named to a person; the others are counted."""
 
-_BEGINNING = 60
+_BEGINNING = 61
 
 
 def file_preview(
@@ -60,8 +61,7 @@ def file_preview(
 def _chunk(source: SourceTask, technique: Technique, n_tokens: int) -> dict[str, Any]:
     names = ("line", "page", "page_end", "heading", "char_start", "char_end")
     where = {name: source.provenance[name] for name in names if name in source.provenance}
-    text = " ".join(source.fields.get(technique.text_field, "").split())
-    begins = text if len(text) <= _BEGINNING else f"{text[:_BEGINNING].rstrip()}…"
+    begins = shortened(source.fields.get(technique.text_field, ""), _BEGINNING)
     return {"id": source.id, "tokens": n_tokens, **where, "begins": begins}
 
 

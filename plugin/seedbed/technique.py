@@ -194,6 +194,19 @@ class Technique:
         label = source.get(self.label_field, "")
         return output | {f.name: label for f in self.output_fields if f.is_label and label}
 
+    def label_of(self, source: Mapping[str, Any], output: Mapping[str, str]) -> str:
+        """Return the label that an example carries: what was written, else its source's; or ''."""
+        own = [output[f.name] for f in self.output_fields if f.is_label and f.name in output]
+        return (own[0] if own else "") or str(source.get(self.label_field) or "")
+
+    def is_trainable(self, source: Mapping[str, str], output: Mapping[str, str]) -> bool:
+        """Tell whether there is something to learn: an unlabelled text is no paraphrase of itself."""
+        try:
+            row = self.row(source, output)
+        except KeyError:
+            return False
+        return bool(row.completion) and row.completion != row.prompt
+
     def own_text(self, source: Mapping[str, str], names: Sequence[str] = ()) -> str:
         """Return what a source says in the fields that make candidates the same, or in `names`."""
         own = self.own_output(source)

@@ -184,11 +184,8 @@ def test_a_broken_config_is_refused_with_its_reason(new_project):
         new_project("qa", "<View><TextArea name='x' toName='nothing'/></View>")
 
 
-def test_projects_are_found_by_exact_title(server, new_project):
-    project = new_project("qa", title="Exact title")
-    new_project("qa", title="Exact title, longer")
-    assert server.find_projects("Exact title") == [project]
-    assert server.project_exists(project)
+def test_a_project_that_is_not_there_is_told(server, new_project):
+    assert server.project_exists(new_project("qa"))
     assert not server.project_exists(10**6)
     with pytest.raises(NotFoundError):
         server.label_config(10**6)

@@ -10,9 +10,10 @@ from defusedxml import ElementTree
 from label_studio_sdk.label_interface import LabelInterface
 
 from records import bank_recipe, bank_sources
+from samples import approved_example
 from seedbed import labeling
 from seedbed.errors import LabelConfigError
-from seedbed.examples import approved_example, real_example
+from seedbed.examples import real_example
 from seedbed.export import rows, training_row
 from seedbed.merging import merge
 from seedbed.records import Candidate, Example

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from samples import approved_example
 from seedbed import Client, gate_notice, labeling, registry
 from seedbed.client import moment
 from seedbed.errors import NotFoundError, UserError
-from seedbed.examples import approved_example, pseudonym, real_example
+from seedbed.examples import pseudonym, real_example
 from seedbed.gate_notice import RunNotice
 from seedbed.label_studio import ProjectInfo
 from seedbed.records import SourceTask

@@ -196,7 +196,7 @@ def test_bad_pdfs_are_named_and_the_next_file_goes_on(tmp_path):
     assert [str(problem).split(":")[1].split(".")[0] for problem in report.problems] == [
         " The PDF is encrypted",
         " The PDF is damaged or none at all",
-        " The file is empty",
+        " The file holds no text",
         " The PDF is damaged or none at all",
         " The file holds no text",
     ]

@@ -129,7 +129,7 @@ class _PlainRows:
         """Read one row. Raises SourceError where it lacks something."""
         technique = self.plain.technique
         fields = self._own_fields(row, where) or self._trained_fields(row, where)
-        if fields is None or not self._is_trainable(fields):
+        if fields is None or not technique.is_trainable(*fields):
             filled = [str(name) for name, value in row.items() if value not in (None, "")]
             raise SourceError(
                 f"{where}: this is no row of the technique {technique.name}; it has "
@@ -137,7 +137,7 @@ class _PlainRows:
                 hint=f"Give it {self._needed()}; columns and keys have to be named so.",
             )
         source, output = fields
-        label = _label(technique, source, output)
+        label = technique.label_of(source, output)
         if self.plain.is_labelled and not label:
             raise SourceError(f"{where}: the row has no label, and the synthetic rows have.")
         document = _text(row.get("document"), "document", where)
@@ -165,7 +165,7 @@ class _PlainRows:
             return None
         if not technique.columns:
             given = (source, self._read(technique.output_fields, row, where))
-            if self._is_trainable(given):
+            if technique.is_trainable(*given):
                 return given
         return source, technique.own_output(source)
 
@@ -195,14 +195,6 @@ class _PlainRows:
                 found[field.name] = text
         return found
 
-    def _is_trainable(self, fields: Fields) -> bool:
-        """Tell whether there is something to learn: an unlabelled text is no paraphrase of itself."""
-        try:
-            row = self.plain.technique.row(*fields)
-        except KeyError:
-            return False
-        return bool(row.completion) and row.completion != row.prompt
-
     def _needed(self) -> str:
         technique = self.plain.technique
         sources = [f.name for f in technique.source_fields if f.is_required or f.is_label]
@@ -211,11 +203,6 @@ class _PlainRows:
         names = ", ".join(dict.fromkeys([*sources, *outputs]))
         has_pair = technique.read_row is not None
         return names + (", or prompt and completion, or messages" if has_pair else "")
-
-
-def _label(technique: Technique, source: Mapping[str, str], output: Mapping[str, str]) -> str:
-    own = [output[f.name] for f in technique.output_fields if f.is_label and f.name in output]
-    return own[0] if own else source.get(technique.label_field, "")
 
 
 def _text(value: Any, name: str, where: str, *, is_typed: bool = False) -> str:
