@@ -100,7 +100,10 @@ class RowFile:
         separator = _SEPARATOR.fullmatch(first)
         first = next(stream, "") if separator else first
         while first.count('"') % 2 and self.lines.number < _HEADER_LINES:
-            first += next(stream, "")
+            more = next(stream, "")
+            if not more:
+                break
+            first += more
         if self.lines.problems:
             yield from self._damaged()
             return

@@ -67,6 +67,7 @@ def test_a_quote_that_never_closes_says_what_it_swallowed(tmp_path):
     [
         ("text,Text,text\na,b,c\n", KNOWN, "Several columns are named 'text'."),
         ("n,n\na,b\n", (), "Several columns are named 'n'."),
+        ('text,"label\na,b\n', KNOWN, "The header is not valid CSV"),
         ("text,label\ra,x\r", KNOWN, "The header is not valid CSV"),
     ],
 )
