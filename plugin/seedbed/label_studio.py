@@ -23,8 +23,8 @@ from seedbed.errors import LabelStudioError, NotFoundError, SeedbedError, UserEr
 from seedbed.labeling import MODEL_VERSION
 from seedbed.records import VerdictStatus
 from seedbed.tabs import SAMPLE_TAB, SECOND_TAB
+from seedbed.tabs import filter_by as _filter
 from seedbed.task_list import PAGE_SIZE, listed
-from seedbed.task_list import filter_by as _filter
 
 SECRET_HEADER = "X-Seedbed-Secret"  # noqa: S105 - the name of a header
 """Label Studio sends no credentials with a webhook, only the headers that were set on it."""
@@ -279,6 +279,13 @@ class LabelStudioServer:
         with self._calling(f"setting the tab {tab['title']!r} of project {project}"):
             return self._save_tab(project, tab, self._sdk.views.list(project=project))
 
+    def remove_tab(self, project: int, title: str) -> None:
+        """Delete the tabs of that title, where there are any."""
+        with self._calling(f"removing the tab {title!r} of project {project}"):
+            for view in self._sdk.views.list(project=project):
+                if (view.data or {}).get("title") == title:
+                    self._sdk.views.delete(str(view.id))
+
     def _save_tab(self, project: int, tab: Mapping[str, Any], views: Sequence[Any]) -> int:
         known = {(view.data or {}).get("title"): view.id for view in views}
         view = known.get(tab["title"])
@@ -490,6 +497,12 @@ class LabelStudioServer:
         """Return the ids of the tasks whose column, such as "data.score", is above a number."""
         is_above = _filter(column, "greater", limit, kind="Number")
         return [int(task["id"]) for task in self._paged(project, "task_only", is_above)]
+
+    def tasks_below(self, project: int, column: str, limit: float) -> set[int]:
+        """Return the ids of the tasks whose column, such as "data.draw", is below a number."""
+        is_below = _filter(column, "less", limit, kind="Number")
+        found = self._listed(project, "task_only", is_below, include=("id",))
+        return {int(task["id"]) for task in found}
 
     def data_of(self, project: int, tasks: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Return the data of what is there of a project's tasks, at 4 ms a task in place of 100."""

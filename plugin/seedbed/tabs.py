@@ -89,15 +89,15 @@ def review_tabs(
     compared the values: Label Studio's own mark of a changed prediction also stays when a text was
     changed and changed back.
     """
-    is_unjudged = _filter("total_annotations", "equal", "Number", 0)
-    is_waiting = [is_unjudged, _filter("cancelled_annotations", "equal", "Number", 0)]
-    is_skipped = [is_unjudged, _filter("cancelled_annotations", "greater", "Number", 0)]
+    is_unjudged = filter_by("total_annotations", "equal", 0, "Number")
+    is_waiting = [is_unjudged, filter_by("cancelled_annotations", "equal", 0, "Number")]
+    is_skipped = [is_unjudged, filter_by("cancelled_annotations", "greater", 0, "Number")]
     is_undecided = [
         is_unjudged | {"operator": "greater"},
-        _filter("data.verdict", "equal", "String", ""),
+        filter_by("data.verdict", "equal", ""),
     ]
-    is_sampled = _filter("data.draw", "less", "Number", review_fraction)
-    is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
+    is_sampled = filter_by("data.draw", "less", review_fraction, "Number")
+    is_offered = filter_by("data.draw", "less", WITHDRAWN_DRAW, "Number")
     is_withdrawn = is_offered | {"operator": "greater_or_equal"}
     is_doubled = is_sampled | {
         "value": second_review_limit(review_fraction, double_review_fraction)
@@ -117,9 +117,9 @@ def review_tabs(
 
 def suggestion_tab(technique: Technique) -> dict[str, Any]:
     """Return the tab of what is like the rejected ones and waits, the nearest first."""
-    is_near = _filter(f"data.{LIKE_REJECTED}", "greater", "Number", 0)
-    is_offered = _filter("data.draw", "less", "Number", WITHDRAWN_DRAW)
-    is_unjudged = _filter("total_annotations", "equal", "Number", 0)
+    is_near = filter_by(f"data.{LIKE_REJECTED}", "greater", 0, "Number")
+    is_offered = filter_by("data.draw", "less", WITHDRAWN_DRAW, "Number")
+    is_unjudged = filter_by("total_annotations", "equal", 0, "Number")
     order = f"-tasks:data.{LIKE_REJECTED}"
     tab = _tab(
         technique,
@@ -135,7 +135,7 @@ def suggestion_tab(technique: Technique) -> dict[str, Any]:
 
 def _verdict_tab(technique: Technique, title: str, status: VerdictStatus) -> dict[str, Any]:
     """Make the tab of one verdict; that of the rejected ones says why."""
-    is_such = _filter("data.verdict", "equal", "String", status)
+    is_such = filter_by("data.verdict", "equal", status)
     if status != "REJECTED":
         return _tab(technique, title, [is_such], LATEST)
     return _tab(technique, title, [is_such], LATEST, ("data.technique",), ("data.reasons",))
@@ -146,7 +146,8 @@ def second_review_limit(review_fraction: float, double_review_fraction: float) -
     return round(review_fraction * double_review_fraction, 9)
 
 
-def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
+def filter_by(column: str, operator: str, value: Any, kind: str = "String") -> dict[str, Any]:
+    """Return one filter in the form of the Data Manager; `kind` is how values are compared."""
     return {
         "filter": f"filter:tasks:{column}",
         "operator": operator,

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from seedbed.tabs import filter_by
+
 PAGE_SIZE = 500
 """Tasks per answer: 1-2 MB. Larger ones gain nothing, and hold the server's memory."""
 
@@ -70,16 +72,6 @@ def listed(
             start = end + 1 if is_whole or not tasks else int(tasks[-1]["id"]) + 1
             width = _next_width(width, answer["total"])
         yield from tasks
-
-
-def filter_by(column: str, operator: str, value: Any, kind: str = "String") -> dict[str, Any]:
-    """Return one filter in the form of the Data Manager; `kind` is how values are compared."""
-    return {
-        "filter": f"filter:tasks:{column}",
-        "operator": operator,
-        "type": kind,
-        "value": value,
-    }
 
 
 def _next_width(width: int, n_found: int) -> int:

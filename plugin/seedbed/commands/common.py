@@ -66,13 +66,7 @@ def say_left_out(answer: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that an older one is replaced once the new one is complete."""
-    from seedbed.errors import UserError
+    from seedbed.export.files import whole_file
 
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as exc:
-        raise UserError(
-            f"Cannot write {path}: {exc.strerror}.", hint="Check the folder and its free space."
-        ) from exc

@@ -10,7 +10,6 @@ import click
 
 from seedbed import gate_report
 from seedbed.commands.common import backend, output_option
-from seedbed.errors import UserError
 from seedbed.sections import Section, show
 
 _reason = click.option("--reason", default="", help="Why; it is kept in the audit trail.")
@@ -26,6 +25,8 @@ def sync(project: str) -> None:
         f"{result['n_judged']} judged; {result['n_changed']} verdicts changed, "
         f"{result['n_withdrawn']} were taken back."
     )
+    if n := result["n_published_again"]:
+        click.echo(f"{n} of the sample had been deleted in Label Studio and are before people again.")
 
 
 @click.command(short_help="see, or change, which share people judge")
@@ -98,20 +99,13 @@ def audit(project: str, output: Path) -> None:
 
     Among it is what it takes to draw the review sample again (docs/review.md).
     """
-    part = output.with_name(f"{output.name}.part")
+    from seedbed.export.files import whole_file
+
     n_lines = 0
-    try:
-        with part.open("wb") as file:
-            for piece in backend().audit_trail(project):
-                n_lines += piece.count(b"\n")
-                file.write(piece)
-        part.replace(output)
-    except OSError as exc:
-        raise UserError(
-            f"Cannot write {output}: {exc.strerror}.", hint="Check the folder and its free space."
-        ) from exc
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(output) as part, part.open("wb") as file:
+        for piece in backend().audit_trail(project):
+            n_lines += piece.count(b"\n")
+            file.write(piece)
     click.echo(f"{n_lines} events written to {output}.")
 
 
