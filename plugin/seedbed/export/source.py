@@ -14,6 +14,7 @@ from seedbed.export.manifest import fingerprint
 from seedbed.records import Example
 
 MERGE_REPORT = "merge.json"
+"""The file that tells a merged folder from others."""
 
 
 @dataclass(frozen=True, slots=True)
