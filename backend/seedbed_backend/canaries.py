@@ -13,7 +13,7 @@ import logging
 import math
 import random
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -55,10 +55,13 @@ class _Proposal:
     candidate: Candidate
 
 
-def unpublished(services: Services, run: Run, recipe: Recipe) -> list[StoredCandidate]:
+def unpublished(
+    services: Services, run: Run, recipe: Recipe, lost: Set[str] = frozenset()
+) -> list[StoredCandidate]:
     """Return the run's canaries that Label Studio does not have, dressed as candidates.
 
-    They are made once; after an interruption they are the same.
+    They are made once; after an interruption they are the same. `lost` are ids of those whose tasks
+    seem to be gone.
     """
     store = services.store
     if not recipe.canary_fraction:
@@ -68,7 +71,7 @@ def unpublished(services: Services, run: Run, recipe: Recipe) -> list[StoredCand
         fraction = store.project(run.project_id).sampled_fraction
         made = make(services, run, recipe, fraction)
         store.add_canaries(made)
-    waiting = [canary for canary in made if canary.review_task is None]
+    waiting = [canary for canary in made if canary.review_task is None or canary.id in lost]
     origins = store.candidates_by_id({canary.made_of for canary in waiting})
     return [dressed(recipe.spec, canary, origins[canary.made_of]) for canary in waiting]
 

@@ -12,7 +12,7 @@ from seedbed.columns import ValueProblem
 from seedbed.errors import LabelConfigError, NotFoundError, SourceError, UserError
 from seedbed.recipe import Recipe, parse
 from seedbed.records import SourceTask
-from seedbed.tabs import review_tabs
+from seedbed.tabs import SECOND_TAB, review_tabs
 from seedbed.technique import Technique
 from seedbed_backend import double_review, gate, sample
 from seedbed_backend.audit import record
@@ -87,6 +87,8 @@ def save(services: Services, name: str, recipe: Recipe, *, force: bool = False) 
     server.remove_webhooks(source, hook)  # made by connecting: all events, without any secret
     server.set_webhook(review, hook, services.settings.webhook_secret)
     server.set_tabs(review, review_tabs(technique, fraction, recipe.double_review_fraction))
+    if not recipe.double_review_fraction:
+        server.remove_tab(review, SECOND_TAB)
     record(
         services.store, "project_saved", project.id, recipe=recipe.hash, review_fraction=fraction
     )

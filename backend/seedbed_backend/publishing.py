@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import islice
 from typing import Any
 
@@ -17,10 +17,11 @@ CHUNK = 250
 """Tasks per import: Label Studio on SQLite stays responsive up to 200-500 (LABEL_STUDIO.md 7)."""
 
 
-def publish_survivors(services: Services, run: Run) -> int:
+def publish_survivors(services: Services, run: Run, lost: Set[str] = frozenset()) -> int:
     """Import the run's unpublished survivors into the review project; return how many were new.
 
-    Its canaries go in among them, in the same order, and are not counted.
+    Its canaries go in among them, in the same order, and are not counted. `lost` are ids of those
+    that were published and whose tasks seem to be gone.
     The caller holds the project's lock. Label Studio has no idempotency, so it is asked for the
     candidate ids before every chunk: one that arrived before a crash is found, not sent again.
     Raises LabelConfigError when somebody removed a control that the predictions need.
@@ -29,9 +30,11 @@ def publish_survivors(services: Services, run: Run) -> int:
     project = store.project(run.project_id)
     recipe = parse(store.recipe(run.recipe_hash))
     waiting = [
-        s for s in store.candidates(run_id=run.id, states=("survivor",)) if s.review_task is None
+        s
+        for s in store.candidates(run_id=run.id, states=("survivor",))
+        if s.review_task is None or s.candidate.id in lost
     ]
-    hidden = canaries.unpublished(services, run, recipe)
+    hidden = canaries.unpublished(services, run, recipe, lost)
     decoys = {canary.candidate.id for canary in hidden}
     waiting += hidden
     # Label Studio serves tasks by their ids where nobody asks for a tab's order: the sample first.

@@ -62,8 +62,11 @@ class Queues:
             raise _away(exc) from exc
 
     def is_waiting(self, queue: str, job: str, *ids: str | int) -> bool:
-        """Tell whether that job is in the queue already."""
-        return _job_id(job, ids) in self._queues[queue].get_job_ids()
+        """Tell whether that job is in the queue already. Raises ServiceError when Redis is away."""
+        try:
+            return _job_id(job, ids) in self._queues[queue].get_job_ids()
+        except RedisError as exc:
+            raise _away(exc) from exc
 
     def check(self) -> None:
         """Raise ServiceError when Redis does not answer."""

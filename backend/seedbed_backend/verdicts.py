@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from seedbed import labeling
 from seedbed.errors import LabelStudioError, NotFoundError
 from seedbed.recipe import parse
 from seedbed.technique import Technique
-from seedbed_backend import canaries, gate, publishing, queues
+from seedbed_backend import canaries, gate, lost_tasks, publishing, queues
 from seedbed_backend.services import Services
 from seedbed_backend.store import Mark, Project, StoredCandidate
 
@@ -40,6 +40,7 @@ OVERLAP = timedelta(minutes=1)
 class SyncReport:
     """What one reconciliation found: annotations that judge, verdicts that changed or were withdrawn.
 
+    `n_published_again` counts deleted tasks of the sample that were put before people again.
     `newest` is when the newest task that was read had changed, by Label Studio's clock.
     """
 
@@ -47,6 +48,7 @@ class SyncReport:
     n_changed: int
     n_withdrawn: int
     newest: str = ""
+    n_published_again: int = 0
 
 
 def read_task(services: Services, project_id: str, task_id: int) -> int:
@@ -58,13 +60,17 @@ def read_task(services: Services, project_id: str, task_id: int) -> int:
 
 
 def sync(services: Services, project_id: str) -> SyncReport:
-    """Read every annotated task of the review project, and take back verdicts that are gone there."""
+    """Read every annotated task of the review project, and take back verdicts that are gone there.
+
+    Tasks of the sample that somebody deleted are put before people again.
+    """
     project = services.store.project(project_id)
     reader = _Reader(services, project)
     reader.read(services.label_studio.judged_tasks(project.review_project))
     report = reader.end(is_whole=True)
+    n_again = lost_tasks.publish_again(services, project)
     gate.announce(services, project)  # also where nothing changed: somebody may have edited it
-    return report
+    return replace(report, n_published_again=n_again)
 
 
 def sync_since(services: Services, project_id: str, moment: datetime) -> SyncReport:

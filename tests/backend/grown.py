@@ -101,6 +101,10 @@ class RememberingLabelStudio:
         key = column.removeprefix("data.")
         return [id_ for id_, t in self.stored.items() if (t["data"].get(key) or 0) > limit]
 
+    def tasks_below(self, project: int, column: str, limit: float) -> set[int]:
+        key = column.removeprefix("data.")
+        return {id_ for id_, task in self.stored.items() if task["data"].get(key, 1) < limit}
+
     def set_tab(self, project: int, tab: Any) -> int:
         return 0
 

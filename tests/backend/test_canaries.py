@@ -11,7 +11,7 @@ from backend import grown
 from seedbed import labeling
 from seedbed.errors import LabelStudioError, UserError
 from seedbed.recipe import parse
-from seedbed_backend import canaries, explain, pipeline, publishing, report, verdicts
+from seedbed_backend import canaries, explain, gate, pipeline, publishing, report, verdicts
 
 SETTINGS = {"canary_fraction": 0.2, "review_fraction": 0.5, "n_sources": 24}
 
@@ -251,6 +251,34 @@ def test_personal_data_does_not_come_back_in_a_canary(project):
     assert replaced == f"<PERSON>{text[4:]}"
     start, end = shown.evidence_span
     assert replaced[start:end] == text[10:15]
+
+
+def test_what_is_deleted_of_the_sample_comes_back_and_the_rest_does_not(project):
+    services, project_, run = project
+    store, server = services.store, services.label_studio
+    survivors = store.candidates(run_id=run.id, states=("survivor",))
+    lost, judged = [s for s in survivors if s.draw < 0.5][:2]
+    outside = next(s for s in survivors if s.draw >= 0.5)
+    canary, *_ = store.canaries(run.id)
+    server.judge(judged.review_task, "accept")
+    verdicts.sync(services, project_.id)
+    waiting = gate.overall(store, project_).n_waiting
+    for gone in (lost, judged, outside, canary):
+        del server.stored[gone.review_task]
+    assert verdicts.sync(services, project_.id).n_published_again == 2
+    assert gate.overall(store, project_).n_waiting == waiting + 1
+    for gone in (lost, judged):
+        now = store.candidate(gone.candidate.id)
+        data = server.stored[now.review_task]["data"]
+        assert now.review_task != gone.review_task
+        assert (data["cid"], data["draw"]) == (gone.candidate.id, gone.draw)
+    assert store.canary(canary.id).review_task in server.stored
+    assert store.candidate(outside.candidate.id).review_task not in server.stored
+    [event] = [e for e in store.events(run.id) if e.event == "tasks_published_again"]
+    assert event.data["n"] == 2
+    before = dict(server.stored)
+    assert verdicts.sync(services, project_.id).n_published_again == 0
+    assert server.stored == before
 
 
 def test_a_run_is_published_again_without_new_ones(project):

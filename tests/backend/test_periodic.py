@@ -8,7 +8,7 @@ import pytest
 
 from growing import wait_for
 from seedbed import recipe
-from seedbed.errors import UserError
+from seedbed.errors import ServiceError, UserError
 from seedbed_backend import jobs, periodic, queues
 from seedbed_backend.services import Services
 from seedbed_backend.settings import Settings
@@ -78,6 +78,12 @@ def test_it_can_be_switched_off(make, services):
 def test_a_redis_that_is_away_is_waited_for(make, services, caplog):
     with periodic.ticking(make(redis="redis://127.0.0.1:9/0")):
         wait_for(lambda: "the periodic sync is not queued" in caplog.text, 10, "the warning")
+
+
+def test_what_asks_a_redis_that_is_away_is_told_so(make):
+    away = make(redis="redis://127.0.0.1:9/0").queues
+    with pytest.raises(ServiceError, match="Redis does not answer"):
+        away.is_waiting(queues.REVIEW, "sync", "p1")
 
 
 def test_a_label_studio_that_is_away_is_tried_again_next_time(services, caplog, monkeypatch):

@@ -336,3 +336,14 @@ def test_saving_again_repairs_the_second_review(backend, server, project, tasks)
     server._sdk.tasks.update(str(doubled["id"]), overlap=1)
     backend.save_project(NAME, backend.project(NAME)["recipe"], force=True)
     assert server.task(doubled["id"])["overlap"] == 2
+
+
+def test_without_a_second_review_its_tab_goes(backend, server, project):
+    recipe = backend.project(NAME)["recipe"]
+    review = backend.project(NAME)["review_project"]
+    titles = {view.data["title"] for view in server._sdk.views.list(project=review)}
+    assert SECOND_TAB in titles
+    backend.save_project(NAME, {**recipe, "double_review_fraction": 0.0}, force=True)
+    left = {view.data["title"] for view in server._sdk.views.list(project=review)}
+    assert left == titles - {SECOND_TAB}
+    backend.save_project(NAME, recipe, force=True)

@@ -355,9 +355,17 @@ def test_lost_messages_are_found_by_the_next_sync(
     assert [status(services, s) for s in (kept, deleted, emptied)] == ["REJECTED", "", ""]
     # a task that somebody deleted is found when all is read
     server._sdk.tasks.delete(str(gone.review_task))
-    assert verdicts.sync(services, project.id).n_withdrawn == 1
+    found = verdicts.sync(services, project.id)
+    is_sampled = gone.draw < project.sampled_fraction
+    assert (found.n_withdrawn, found.n_published_again) == (1, int(is_sampled))
     assert status(services, gone) == ""
-    assert verdicts.sync(services, project.id).n_changed == 0
+    again = services.store.candidate(gone.candidate.id).review_task
+    assert (again != gone.review_task) == is_sampled
+    assert server.tasks_by_cid(project.review_project, [gone.candidate.id]) == (
+        {gone.candidate.id: again} if is_sampled else {}
+    )
+    second = verdicts.sync(services, project.id)
+    assert (second.n_changed, second.n_published_again) == (0, 0)
     work(services)
     assert not services.store.marks_due(project.id)
 

@@ -22,6 +22,7 @@ PUBLISHED = ("done", "short")
 """The states of a run whose survivors are all before people."""
 
 _COLUMNS = completions_table.c
+_JUDGED = select(verdicts_table.c.candidate_id).where(verdicts_table.c.is_current)
 
 
 class GateStore(Database):
@@ -127,16 +128,28 @@ class GateStore(Database):
             draw: float | None = connection.scalar(query)
             return draw
 
+    def sampled_waiting(
+        self, project_id: str, review_fraction: float
+    ) -> list[tuple[str, str, int | None]]:
+        """Return the candidates of the sample without a verdict: (id, run, review task)."""
+        query = (
+            select(_COLUMNS.id, _COLUMNS.run_id, _COLUMNS.review_task)
+            .join(runs_table, runs_table.c.id == _COLUMNS.run_id)
+            .where(*_reviewable(project_id, None), _COLUMNS.draw < review_fraction)
+            .where(_COLUMNS.id.not_in(_JUDGED))
+        )
+        with self._read() as connection:
+            return [(row.id, row.run_id, row.review_task) for row in connection.execute(query)]
+
     def count_sampled(
         self, project_id: str, review_fraction: float, ids: Sequence[str]
     ) -> Counter[tuple[str, str]]:
         """Count those of the ids that are in the sample, without a verdict, by run and stratum."""
-        stands = select(verdicts_table.c.candidate_id).where(verdicts_table.c.is_current)
         query = (
             select(_COLUMNS.run_id, _COLUMNS.stratum, func.count())
             .join(runs_table, runs_table.c.id == _COLUMNS.run_id)
             .where(*_reviewable(project_id, None), _COLUMNS.draw < review_fraction)
-            .where(_COLUMNS.id.not_in(stands))
+            .where(_COLUMNS.id.not_in(_JUDGED))
             .group_by(_COLUMNS.run_id, _COLUMNS.stratum)
         )
         found: Counter[tuple[str, str]] = Counter()
