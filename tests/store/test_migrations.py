@@ -35,6 +35,17 @@ FIRST_VERSION = (
     """INSERT INTO batches VALUES ('b', 'run', 1, '[["s1", 0, 4], ["s2", 0, 3]]', 'queued')""",
 )
 
+JUDGED = (
+    """UPDATE recipes SET document = '{"review_fraction": 0.15}'""",
+    "UPDATE runs SET state = 'done'",
+    "INSERT INTO sources (project_id, id, fields, group_name, provenance)"
+    " VALUES ('p', 's1', '{}', '', '{}')",
+    "INSERT INTO completions VALUES ('c', 'p', 'run', 'b', 's1', '', 0, 'x', 'stop', 1, 1, 1, 1,"
+    " '{}', 'survivor', '', '', 0.9, 0.1, 'qa/-/high', 7)",
+    "INSERT INTO verdicts VALUES (1, 'v', 'c', 'REJECTED', '{}', '[]', 1, 11, '2025', NULL, '', NULL,"
+    " NULL, true, false)",
+)
+
 
 def test_tables_and_migrations_agree(store: Store):
     with store._read() as connection:
@@ -99,6 +110,32 @@ def test_batches_of_the_second_version_keep_their_candidates(open_store: Callabl
         found = connection.execute(text("SELECT id, state FROM batches")).all()
         assert [tuple(row) for row in found] == [("b", "screened")]
         assert [i["name"] for i in inspect(connection).get_indexes("batches")]
+
+
+def test_what_was_judged_in_the_fourth_version_counts_in_the_gate(open_store: Callable[[], Store]):
+    store = open_store()
+    config = alembic_config()
+    with store._write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (*FIRST_VERSION, *JUDGED):
+            connection.execute(text(statement))
+        command.upgrade(config, "0004")
+    store.migrate()
+    project = store.project("p")
+    assert project.sampled_fraction == 0.15
+    counts = store.review_counts("p", project.sampled_fraction)
+    assert [(c.run_id, c.is_sampled, c.status, c.n) for c in counts] == [
+        ("run", True, "REJECTED", 1)
+    ]
+    [due] = store.marks_due("p")  # Label Studio's tab learns of it
+    assert (due.id, due.review_task, due.verdict) == ("c", 7, "REJECTED")
+    assert store.run("run").feedback is None
+    assert store.standing_decisions("p") == {}
+    with store._write() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        assert connection.scalar(text("SELECT draw FROM completions")) == 0.1
 
 
 def test_check_says_when_empty(open_store: Callable[[], Store]):
