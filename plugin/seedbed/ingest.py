@@ -2,9 +2,9 @@
 
     .jsonl .ndjson .csv .tsv
                      rows (row_files.py); keys or columns are the technique's source fields
-    .txt .md         for techniques that read documents: cut into chunks (chunks.py)
+    .txt .md         for techniques that read documents: cut into chunks
                      for all others: one example per line that is not blank
-    .pdf .docx .html documents (documents.py), for techniques that read those
+    .pdf .docx .html documents (documents/), for techniques that read those
 
 In rows, a key or column `text` stands for the technique's text field, and `columns` maps a field to
 a column of another name. A record's fields are found by their name or header, and are read as their
@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed import chunks, documents, row_files
+from seedbed import documents, row_files
 from seedbed.columns import ValueProblem
 from seedbed.decoding import Lines
+from seedbed.documents import chunks
 from seedbed.errors import SourceError, UserError
 from seedbed.records import SourceTask
 from seedbed.row_files import BadRow, RowFile

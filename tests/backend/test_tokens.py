@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from growing import MODEL, SOURCES
-from seedbed import chunks
 from seedbed.backend_client import BackendClient
-from seedbed.documents import read_markdown
+from seedbed.documents import chunks
+from seedbed.documents.plain import read_markdown
 from seedbed.errors import BackendError, UserError
 from seedbed_backend.app import create_app
 from seedbed_backend.settings import Settings

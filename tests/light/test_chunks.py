@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from growing import SOURCES
-from seedbed import chunks
-from seedbed.documents import Block, Document, read_markdown, read_plain
-from seedbed.sentences import sentences
+from seedbed.documents import Block, Document, chunks
+from seedbed.documents.plain import read_markdown, read_plain
+from seedbed.documents.sentences import sentences
 
 CONTRACTS = sorted((SOURCES / "contracts").glob("*.md"))
 

@@ -12,8 +12,8 @@ from docx.oxml import OxmlElement
 
 import pdfs
 from growing import SOURCES
-from seedbed import chunks, documents, registry
-from seedbed.documents import Document, locate, read_document
+from seedbed import documents, registry
+from seedbed.documents import Document, chunks, locate, read_document
 from seedbed.errors import SourceError
 from seedbed.ingest import ingest
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from seedbed import chunks, registry
+from seedbed import registry
+from seedbed.documents import chunks
 from seedbed.ingest import Problem, ingest
 from seedbed.preview import file_preview, preview_lines, problem_lines
 

@@ -14,7 +14,7 @@ from seedbed.errors import UserError
 
 if TYPE_CHECKING:
     from seedbed.backend_client import BackendClient
-    from seedbed.chunks import Count
+    from seedbed.documents.chunks import Count
     from seedbed.ingest import IngestReport
     from seedbed.recipe import Recipe
 
@@ -100,7 +100,7 @@ def _counter(server: BackendClient, recipe: Recipe, n_tokens: int) -> tuple[str 
 
     Raises UserError where a chunk would not fit the model's context.
     """
-    from seedbed import chunks
+    from seedbed.documents import chunks
 
     seen = server.tokenizer()
     if seen is None:

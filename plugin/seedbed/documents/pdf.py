@@ -19,7 +19,8 @@ from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seedbed.documents import MAX_CHARACTERS, Block, Document, Page, check_size
+from seedbed.documents.document import Block, Document, Page
+from seedbed.documents.reading import MAX_CHARACTERS, check_size
 from seedbed.errors import SourceError
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedbed.documents import Document, Piece, assemble, check_size
+from seedbed.documents.document import Document, Piece, assemble
+from seedbed.documents.reading import check_size
 from seedbed.errors import SourceError
 
 if TYPE_CHECKING:

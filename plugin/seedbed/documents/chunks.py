@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from seedbed.documents import Block, Document
+from seedbed.documents.document import Block, Document
+from seedbed.documents.sentences import sentences
 from seedbed.errors import UserError
-from seedbed.sentences import sentences
 
 N_TOKENS = 200
 """About 150 English words, as much as one question needs; small models lose the thread in longer
