@@ -170,6 +170,18 @@ def test_published_tasks_are_due_until_they_show_what_stands(judged: World):
     assert store.marks_due("p2") == []
 
 
+def test_a_mark_does_not_stand_for_what_was_said_while_it_was_made(judged: World):
+    store = judged.store
+    store.set_review_tasks({"c1": 11})
+    store.save_verdict(a_verdict("REJECTED", 7, 1))
+    marks = store.marks_due("p1")
+    store.save_verdict(a_verdict("REJECTED", 7, 2, reasons=("wrong",)))
+    store.note_marks(marks)
+    assert due(judged) == [("c1", "REJECTED", ("wrong",))]
+    store.note_marks(store.marks_due("p1"))
+    assert due(judged) == []
+
+
 def test_a_mark_that_was_lost_in_label_studio_is_due_again(judged: World):
     store = judged.store
     store.set_review_tasks({"c1": 11})

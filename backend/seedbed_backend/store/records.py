@@ -319,7 +319,8 @@ class GateDecision:
 class Mark:
     """What a review task is to show of its verdict: one of the statuses, or "" for none.
 
-    `id` is the candidate's, or the canary's. `reasons` are those of a REJECTED one.
+    `id` is the candidate's, or the canary's. `reasons` are those of a REJECTED one. `shown` is what the
+    store took the task to show when this was read: once that has changed, the mark is out of date.
     """
 
     id: str
@@ -327,6 +328,7 @@ class Mark:
     verdict: str
     reasons: tuple[str, ...] = ()
     is_canary: bool = False
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class VerdictStore(Database):
         return [Mark(**{**row, "reasons": tuple(row["reasons"] or ())}) for row in rows]
 
     def note_marks(self, marks: Iterable[Mark]) -> None:
-        """Note what review tasks show after they were marked."""
+        """Note what review tasks show after they were marked; not where it is another by now."""
         rows = sorted(marks, key=lambda mark: mark.id)
         with self._write() as connection:
             for is_canary, statement in ((False, _SHOW), (True, _SHOW_CANARY)):
@@ -158,11 +158,12 @@ class VerdictStore(Database):
 
     def note_seen(self, marks: Iterable[Mark]) -> None:
         """Note what candidates' tasks were seen to show; those that are to be marked anew stay so."""
-        rows = [_shown(mark) for mark in sorted(marks, key=lambda mark: mark.id)]
+        ordered = sorted(marks, key=lambda mark: mark.id)
+        rows = [{"of_id": mark.id, "shown": mark.verdict} for mark in ordered]
         if rows:
             with self._write() as connection:
-                is_known = completions_table.c.shown_verdict != _STALE
-                connection.execute(_SHOW.where(is_known), rows)
+                is_known = ~completions_table.c.shown_verdict.startswith(_STALE)
+                connection.execute(_SEEN.where(is_known), rows)
 
     def verdict_counts(self, project_id: str) -> dict[VerdictStatus, int]:
         """Count the verdicts that stand in a project by status; 0 where there is none."""
@@ -180,21 +181,28 @@ class VerdictStore(Database):
 
 
 _STALE = "?"
-"""What a task is thought to show once another verdict stands, so that it is marked with the new one.
-
-The status alone could be the same, with other reasons.
-"""
+"""What a task is thought to show once another verdict stands, with its number, so that it is marked
+with the new one: the status alone could be the same, with other reasons."""
 
 _SHOW, _SHOW_CANARY = (
     update(table)
-    .where(table.c.id == bindparam("of_id"), table.c.shown_verdict != bindparam("shown"))
+    .where(table.c.id == bindparam("of_id"), table.c.shown_verdict == bindparam("former"))
     .values(shown_verdict=bindparam("shown"))
     for table in (completions_table, canaries_table)
 )
 
+_SEEN = (
+    update(completions_table)
+    .where(
+        completions_table.c.id == bindparam("of_id"),
+        completions_table.c.shown_verdict != bindparam("shown"),
+    )
+    .values(shown_verdict=bindparam("shown"))
+)
+
 
 def _shown(mark: Mark) -> dict[str, str]:
-    return {"of_id": mark.id, "shown": mark.verdict}
+    return {"of_id": mark.id, "shown": mark.verdict, "former": mark.shown}
 
 
 def _candidate_marks(project_id: str) -> Select[Any]:
@@ -244,6 +252,7 @@ def _mark(
         stands.label("verdict"),
         reasons.label("reasons"),
         literal(is_canary).label("is_canary"),
+        columns.shown_verdict.label("shown"),
     )
 
 
@@ -282,7 +291,8 @@ def _settle(connection: Connection, candidate_id: str, stood: int | None = None)
     former = [row for row in rows if row[verdicts_table.c.seq] in before]
     append(connection, _change(candidate_id, former, remaining[-1:]))
     is_it = completions_table.c.id == candidate_id
-    connection.execute(update(completions_table).where(is_it).values(shown_verdict=_STALE))
+    stale = f"{_STALE}{max(after, default='')}"
+    connection.execute(update(completions_table).where(is_it).values(shown_verdict=stale))
     return True
 
 
