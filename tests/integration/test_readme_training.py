@@ -15,7 +15,7 @@ from reviewing.team import Person, Sheet
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("label_studio")]
 
-README_PROJECT = "contracts-qa"
+README_PROJECT = "demo-paraphrase"
 PROGRAM = ".venv/bin/seedbed"
 
 
@@ -26,23 +26,17 @@ def lines_of_the_readme():
     return [line.split("  #")[0].strip() for line in block.splitlines() if line.strip()]
 
 
-def other_label(sheet):
-    return "term" if sheet.value("label") != "term" else "payment"
-
-
 @pytest.fixture(scope="module")
 def trained(grown, label_studio, stack, backend, tmp_path_factory):
     """Have survivors accepted, fixed and rejected; run the README's lines on them; return the folder."""
-    project = grown("expand")  # its seeds are real examples
+    project = grown("paraphrase")  # its labelled clauses are real examples
     person = Person(label_studio.url, label_studio.user, label_studio.password)
     for number, task in enumerate(person.tasks(project["review_project"])):
         sheet = Sheet(task)
         if number == 0:
-            person.submit(task, sheet.reject("unrealistic"))
+            person.submit(task, sheet.reject("meaning changed"))
         elif number == 1:
-            person.submit(task, sheet.write("example", "The fee is due in May.").accept())
-        elif number == 2:
-            person.submit(task, sheet.choose("label", other_label(sheet)).accept())
+            person.submit(task, sheet.write("paraphrase", "The fee is due in May.").accept())
         else:
             person.submit(task, sheet.accept())
     person.close()
@@ -74,11 +68,10 @@ def test_there_are_five_lines_from_pull_to_verify():
 
 
 def test_what_people_left_is_in_the_training_file(trained):
-    approved = [row["output"]["example"] for row in rows(trained / "approved.jsonl")]
+    approved = [row["output"]["paraphrase"] for row in rows(trained / "approved.jsonl")]
     assert "The fee is due in May." in approved
-    assert [row["provenance"]["verdict"] for row in rows(trained / "approved.jsonl")].count(
-        "FIXED"
-    ) == 2
+    verdicts = [row["provenance"]["verdict"] for row in rows(trained / "approved.jsonl")]
+    assert verdicts.count("FIXED") == 1
     written = rows(trained / "dataset" / "train.jsonl")
     synthetic = [row for row in written if row["metadata"]["origin"] == "synthetic"]
     assert synthetic
