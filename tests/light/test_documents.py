@@ -344,8 +344,9 @@ def test_html_gives_what_a_reader_reads(tmp_path):
     ]
 
 
-def test_the_main_part_of_a_page_is_all_that_is_read(tmp_path):
-    page = "<body><div>Menu A B C</div><main><h1>Law</h1><p>Text of the law.</p></main></body>"
+@pytest.mark.parametrize(("begin", "end"), [("main", "main"), ('div role="main"', "div")])
+def test_the_main_part_of_a_page_is_all_that_is_read(tmp_path, begin, end):
+    page = f"<body><div>Menu A B</div><{begin}><h1>Law</h1><p>Text of the law.</p></{end}></body>"
     (tmp_path / "p.htm").write_text(page)
     assert blocks(read_document(tmp_path / "p.htm")) == ["Law", "Text of the law."]
 

@@ -77,7 +77,7 @@ def _main(tree: BeautifulSoup) -> Tag:
     for tag in [*tree.find_all(_LEFT_OUT), *tree.select(_HIDDEN)]:
         tag.decompose()
     whole = tree.body or tree
-    mains = tree.find_all("main")
+    mains = tree.select("main, [role=main]")
     if len(mains) == 1 and len(mains[0].get_text()) > len(whole.get_text()) / 4:
         return mains[0]
     for header in whole.find_all("header", recursive=False):
