@@ -64,6 +64,17 @@ def scan(path: Path, n_pages: int, *, text_pages: dict[int, str] | None = None) 
     canvas.save()
 
 
+def turned(path: Path, degrees: int, text: list[str]) -> None:
+    """Print lines so that they are upright on a page that is turned clockwise."""
+    canvas = Canvas(str(path), invariant=1)
+    canvas.setPageRotation(degrees)
+    canvas.translate(300, 400)
+    canvas.rotate(degrees)
+    for number, line in enumerate(text):
+        canvas.drawString(-200, -14 * number, line)
+    canvas.save()
+
+
 def form(path: Path, fields: dict[str, str]) -> None:
     """Make a form with the fields filled in."""
     canvas = Canvas(str(path), invariant=1)

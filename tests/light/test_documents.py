@@ -153,6 +153,14 @@ def test_a_word_cut_at_a_pages_end_is_not_joined_to_the_footer(tmp_path):
     assert text.endswith("infor- mation is private.\n")
 
 
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_paragraphs_of_a_turned_page_are_found(tmp_path, turn):
+    one = ["The tenant pays the rent of the flat on the first day", "of each month."]
+    two = ["The landlord repairs what is worn out in the flat and", "pays for it."]
+    pdfs.turned(tmp_path / "d.pdf", turn, [*one, "", *two])
+    assert blocks(read_document(tmp_path / "d.pdf")) == [" ".join(one), " ".join(two)]
+
+
 def test_list_items_begin_blocks(tmp_path):
     path = tmp_path / "d.pdf"
     pdfs.lines(

@@ -167,7 +167,7 @@ def _sheet(pdf: pdfium.PdfDocument, number: int) -> _Sheet:
     try:
         text = page.get_textpage()
         try:
-            lines = list(_lines(text))
+            lines = list(_lines(text, page.get_rotation()))
         finally:
             text.close()
         shown = "".join(line.text for line in lines)
@@ -193,14 +193,14 @@ def _page(pdf: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
     return pdf[number - 1]
 
 
-def _lines(text: pdfium.PdfTextPage) -> Iterator[_Line]:
+def _lines(text: pdfium.PdfTextPage, turn: int) -> Iterator[_Line]:
     start, characters = 0, _characters(text)
     for at, char in enumerate([*characters, "\n"]):
         is_hyphen = char in _HYPHENS and at < len(characters)
         if char not in "\r\n" and not is_hyphen:
             continue
         if "".join(characters[start:at]).strip():
-            yield _measured(text, characters[start:at], start, is_hyphen)
+            yield _measured(text, characters[start:at], start, is_hyphen, turn)
         start = at + 1
 
 
@@ -223,14 +223,15 @@ def _joined(characters: Sequence[str]) -> str:
 
 
 def _measured(
-    text: pdfium.PdfTextPage, characters: Sequence[str], start: int, is_hyphen: bool
+    text: pdfium.PdfTextPage, characters: Sequence[str], start: int, is_hyphen: bool, turn: int
 ) -> _Line:
+    """Measure a line as it is shown: a landscape page may be an upright one that is turned."""
     inked = [i for i, char in enumerate(characters, start) if not char.isspace()]
     first, last = inked[0], inked[-1]
     letter = next((i for i in inked if characters[i - start].isalnum()), first)  # no bullet
-    left, _, _, _ = text.get_charbox(first, loose=True)
-    _, bottom, _, top = text.get_charbox(letter, loose=True)
-    _, _, right, _ = text.get_charbox(last, loose=True)
+    left, _, _, _ = _box(text, first, turn)
+    _, bottom, _, top = _box(text, letter, turn)
+    _, _, right, _ = _box(text, last, turn)
     return _Line(
         text=_joined(characters).strip(),
         left=left,
@@ -240,6 +241,18 @@ def _measured(
         is_bold=_is_bold(text, letter) and _is_bold(text, last),
         is_hyphenated=is_hyphen,
     )
+
+
+def _box(text: pdfium.PdfTextPage, index: int, turn: int) -> tuple[float, float, float, float]:
+    """Return a character's left, bottom, right and top on the page turned clockwise by degrees."""
+    left, bottom, right, top = text.get_charbox(index, loose=True)
+    if turn == 90:
+        return bottom, -right, top, -left
+    if turn == 180:
+        return -right, -top, -left, -bottom
+    if turn == 270:
+        return -top, left, -bottom, right
+    return left, bottom, right, top
 
 
 def _is_bold(text: pdfium.PdfTextPage, index: int) -> bool:
