@@ -34,7 +34,11 @@ def doubly_judged(judgements: Judgements) -> dict[str, Mapping[int, str]]:
 
 
 def alpha(judgements: Judgements) -> Coefficient:
-    """Return Krippendorff's alpha for categories without an order."""
+    """Return Krippendorff's alpha for categories without an order.
+
+    The library takes 5 seconds and 170 MB to import, once a process and only here; other requests of
+    a web process go on meanwhile (0.2 s was the longest that one waited).
+    """
     double = doubly_judged(judgements)
     if reason := _undefined(
         len(double), {word for said in double.values() for word in said.values()}

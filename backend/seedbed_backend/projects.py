@@ -60,7 +60,6 @@ def save(services: Services, name: str, recipe: Recipe, *, force: bool = False) 
             hint="Choose another name for this recipe.",
         )
     fraction = _sampled_fraction(known, recipe, force=force)
-    server, technique = services.label_studio, recipe.spec
     source = _ensure_project(services, recipe, name, known, is_review=False)
     review = _ensure_project(services, recipe, name, known, is_review=True)
     project = Project(
@@ -77,18 +76,8 @@ def save(services: Services, name: str, recipe: Recipe, *, force: bool = False) 
     if known and fraction != known.sampled_fraction:
         sample.note_change(services, known, fraction)
     services.store.save_project(project)
-    server.connect_backend(
-        source,
-        services.settings.url,
-        services.settings.basic_auth_user,
-        services.settings.basic_auth_pass,
-    )
-    hook = f"{services.settings.url}/webhook"
-    server.remove_webhooks(source, hook)  # made by connecting: all events, without any secret
-    server.set_webhook(review, hook, services.settings.webhook_secret)
-    server.set_tabs(review, review_tabs(technique, fraction, recipe.double_review_fraction))
-    if not recipe.double_review_fraction:
-        server.remove_tab(review, SECOND_TAB)
+    _connect(services, project)
+    _set_tabs(services, project, recipe, fraction)
     record(
         services.store, "project_saved", project.id, recipe=recipe.hash, review_fraction=fraction
     )
@@ -225,6 +214,25 @@ def _ensure_project(
     except LabelConfigError:
         server.update_config(existing, xml)
     return existing
+
+
+def _connect(services: Services, project: Project) -> None:
+    """Let Label Studio ask us for predictions, and tell us of verdicts."""
+    server, settings = services.label_studio, services.settings
+    server.connect_backend(
+        project.source_project, settings.url, settings.basic_auth_user, settings.basic_auth_pass
+    )
+    hook = f"{settings.url}/webhook"
+    # Made by connecting: it sends all events, without any secret.
+    server.remove_webhooks(project.source_project, hook)
+    server.set_webhook(project.review_project, hook, settings.webhook_secret)
+
+
+def _set_tabs(services: Services, project: Project, recipe: Recipe, fraction: float) -> None:
+    server, share = services.label_studio, recipe.double_review_fraction
+    server.set_tabs(project.review_project, review_tabs(recipe.spec, fraction, share))
+    if not share:
+        server.remove_tab(project.review_project, SECOND_TAB)
 
 
 def _sampled_fraction(known: Project | None, recipe: Recipe, *, force: bool) -> float:

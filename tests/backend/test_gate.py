@@ -172,7 +172,7 @@ def test_a_managers_word_wins_and_both_are_shown(services):
     assert told["decision"]["reason"] == "Seen by Ann."
     assert told["decision"]["author"] == "Bob"
     assert f"run {RUN} released by a manager: 0.0 %" in services.label_studio.notice
-    (decision,) = services.store.gate_decisions(RUN)
+    decision = services.store.standing_decisions("p1")[RUN]
     assert decision.figures["state"] == "held"
     assert decision.figures["n_rejected"] == len(sampled(services))
     gate.decide(services, project(services), run, "undo", "", "Bob")
@@ -192,7 +192,7 @@ def test_a_managers_word_wins_and_both_are_shown(services):
 def test_a_decision_without_a_ground_is_refused(services, word, reason, message):
     with pytest.raises(UserError, match=message):
         gate.decide(services, project(services), services.store.run(RUN), word, reason, "Bob")
-    assert services.store.gate_decisions(RUN) == []
+    assert services.store.standing_decisions("p1") == {}
 
 
 def test_a_run_that_is_not_before_people_cannot_be_released(services):

@@ -40,16 +40,6 @@ class GateStore(Database):
             connection.execute(insert(gate_decisions_table).values(row))
             append(connection, Event(decision.decided_at, "gate_decided", decision.run_id, said))
 
-    def gate_decisions(self, run_id: str) -> list[GateDecision]:
-        """Return all that managers decided about a run, oldest first."""
-        query = (
-            select(gate_decisions_table)
-            .where(gate_decisions_table.c.run_id == run_id)
-            .order_by(gate_decisions_table.c.seq)
-        )
-        with self._read() as connection:
-            return [_decision_from(row) for row in connection.execute(query).mappings()]
-
     def standing_decisions(self, project_id: str) -> dict[str, GateDecision]:
         """Return the newest decision on each run of a project, but for those that were undone."""
         query = (
