@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from statistics import median_low
 from typing import Any
 
-from seedbed.ingest import FileReport, Problem
+from seedbed.ingest import FileReport, IngestReport, Problem
 from seedbed.records import SourceTask
 from seedbed.technique import Technique
 from seedbed.text import shortened
@@ -15,7 +15,7 @@ N_BEGINNINGS = 3
 """How many chunks of a file are shown to a person."""
 
 N_PROBLEMS = 5
-"""How many problems of a file are named to a person; the others are counted."""
+"""How many problems of a file, and files with one problem, are named; the others are counted."""
 
 _BEGINNING = 61
 
@@ -107,8 +107,22 @@ def remarks(preview: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_counted(n, 'source')} whose text is in another file too"
 
 
-def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
-    """Name the first problems of one file, and count the others."""
+def problem_lines(report: IngestReport) -> Iterator[str]:
+    """Name the problems of an import: the first ones of a file, and of files with the same one."""
+    same: dict[str, list[str]] = {}
+    for problem in report.problems:
+        if not problem.line:
+            same.setdefault(problem.message, []).append(problem.file)
+    alike = {message: names for message, names in same.items() if len(names) > N_PROBLEMS}
+    for file in report.files:
+        named = [p for p in file.problems if p.line or p.message not in alike]
+        yield from _problem_lines(named)
+    for message, names in alike.items():
+        more = len(names) - N_PROBLEMS
+        yield f"{', '.join(names[:N_PROBLEMS])} and {_counted(more, 'more file')}: {message}"
+
+
+def _problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
     yield from map(str, problems[:N_PROBLEMS])
     if len(problems) > N_PROBLEMS:
         more = len(problems) - N_PROBLEMS

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from seedbed import registry
 from seedbed.documents import chunks
-from seedbed.ingest import Problem, ingest
+from seedbed.ingest import FileReport, IngestReport, Problem, ingest
 from seedbed.preview import file_preview, preview_lines, problem_lines
 
 QA = registry.technique("qa")
@@ -55,7 +55,16 @@ def test_a_file_that_brings_nothing_says_so(tmp_path):
 
 def test_many_problems_of_a_file_are_counted():
     problems = [Problem("s.csv", line, "Bad.") for line in range(2, 12)]
-    lines = list(problem_lines(problems))
+    lines = list(problem_lines(IngestReport((FileReport("s.csv", problems=tuple(problems)),))))
     assert lines[0] == "s.csv, line 2: Bad."
     assert lines[-1] == "s.csv: … and 5 more problems of its lines"
     assert len(lines) == 6
+
+
+def test_many_files_with_one_problem_take_one_line(tmp_path):
+    for number in range(40):
+        (tmp_path / f"{number:02}.png").write_bytes(b"x")
+    (tmp_path / "e.md").write_text("")
+    empty, pictures = problem_lines(ingest([tmp_path], QA))
+    assert empty.startswith("e.md: The file holds no text.")
+    assert pictures.startswith("00.png, 01.png, 02.png, 03.png, 04.png and 35 more files: Files of")

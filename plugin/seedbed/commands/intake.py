@@ -159,17 +159,21 @@ def _import(server: BackendClient, project: str, report: IngestReport) -> dict[s
 def _say_problems(report: IngestReport) -> None:
     from seedbed.preview import problem_lines
 
-    for file in report.files:
-        for line in problem_lines(file.problems):
-            click.secho(f"left out: {line}", fg="yellow", err=True)
+    for line in problem_lines(report):
+        click.secho(f"left out: {line}", fg="yellow", err=True)
 
 
 def _print_preview(previews: Sequence[dict[str, Any]], model: str | None) -> None:
-    from seedbed.preview import preview_lines
+    from seedbed.preview import N_PROBLEMS, preview_lines, remarks
 
+    useless = [p["file"] for p in previews if not p["n_sources"] and not any(remarks(p))]
+    left_out = set(useless[N_PROBLEMS:])
     for preview in previews:
-        for line in preview_lines(preview):
-            click.echo(line)
+        if preview["file"] not in left_out:
+            for line in preview_lines(preview):
+                click.echo(line)
+    if left_out:
+        click.echo(f"and {len(left_out)} more files with nothing to import")
     n = sum(preview["n_sources"] for preview in previews)
     click.echo(f"{n} sources, of which nothing was imported. {_counted_by(model)}")
 
