@@ -32,6 +32,17 @@ from seedbed.row_files import BadRow, RowFile
 from seedbed.technique import Technique
 
 _TEXT = (".txt", ".md")
+_SAVE_AS = {
+    ".json": "A single JSON value is not read. Write one object a line, as .jsonl.",
+    ".doc": "Old Word files are not read. Save it as .docx.",
+    **dict.fromkeys(
+        (".odt", ".rtf"), "Files of other word processors are not read. Save it as .docx."
+    ),
+    **dict.fromkeys(
+        (".xlsx", ".xls", ".ods"), "Spreadsheets are not read. Save the sheet as CSV (UTF-8)."
+    ),
+}
+"""What is not read, and what to make of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +268,8 @@ def _unread(path: Path, technique: Technique, readers: Iterable[str]) -> str:
             f"{technique.name} grows from examples, not from documents. Write its examples to a file "
             f"of their own ({known}); documents are for techniques that read passages, such as qa."
         )
-    if suffix == ".doc":
-        return "Old Word files are not read. Save it as .docx."
-    if suffix == ".json":
-        return "A single JSON value is not read. Write one object a line, as .jsonl."
+    if suffix in _SAVE_AS:
+        return _SAVE_AS[suffix]
     return f"Files of type {path.suffix or '(none)'} are not read: {known}."
 
 

@@ -330,3 +330,17 @@ def test_the_same_text_in_another_document_goes_in_and_is_counted(tmp_path):
     first, second = ingest([tmp_path], QA).files
     assert (first.n_same_text, second.n_same_text) == (0, 1)
     assert len(second.sources) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("a.xlsx", "Save the sheet as CSV (UTF-8)."),
+        ("a.DOC", "Save it as .docx."),
+        ("a.odt", "Save it as .docx."),
+        ("a.json", "Write one object a line, as .jsonl."),
+    ],
+)
+def test_files_of_other_types_say_what_to_make_of_them(tmp_path, name, advice):
+    (problem,) = problems_of(put(tmp_path, name, "x"))
+    assert problem.endswith(advice)
