@@ -24,7 +24,7 @@ def publish_again(services: Services, project: Project) -> int:
     store, review = services.store, project.review_project
     fraction = project.sampled_fraction
     waiting = store.sampled_waiting(project.id, fraction)
-    hidden = store.canaries_of_project(project.id)
+    hidden = [c for c in store.canaries_of_project(project.id) if c.draw < fraction]
     placed = {id_: (run, task) for id_, run, task in waiting}
     placed |= {c.id: (c.run_id, c.review_task) for c in hidden if c.review_task is not None}
     if not placed:

@@ -281,6 +281,14 @@ def test_what_is_deleted_of_the_sample_comes_back_and_the_rest_does_not(project)
     assert server.stored == before
 
 
+def test_nothing_is_asked_for_again_where_all_is_there(project, monkeypatch):
+    services, project_, _ = project
+    monkeypatch.setattr(publishing, "publish_survivors", None)
+    for fraction in (0.5, 0.1):  # canaries above a smaller sample are no longer in it
+        services.store.set_review_fraction(project_.id, fraction)
+        assert verdicts.sync(services, project_.id).n_published_again == 0
+
+
 def test_a_run_is_published_again_without_new_ones(project):
     services, _, run = project
     before = dict(services.label_studio.stored)

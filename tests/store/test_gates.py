@@ -120,6 +120,16 @@ def test_sampled_ones_without_a_verdict_are_counted(published: World):
     assert published.store.count_sampled("p1", 0.2, [*many, "b"]) == {("run1", "s"): 1}
 
 
+def test_what_of_the_sample_waits_is_listed_with_its_task(published: World):
+    judge(published, "a", "ACCEPTED")
+    published.store.set_review_tasks({"b": 12})
+    found = published.store.sampled_waiting("p1", 0.2)
+    assert ("b", "run1", 12) in found
+    assert {id_ for id_, _, _ in found}.isdisjoint({"a"})
+    assert len(found) == published.store.count_sampled("p1", 0.2, [i for i, _, _ in found]).total()
+    assert published.store.sampled_waiting("p1", 0.0) == []
+
+
 def test_the_newest_decision_of_each_run_stands_until_it_is_undone(published: World):
     store = published.store
     store.create_run(Run("run2", "p1", "r1", target=1, budget=5))
