@@ -34,6 +34,8 @@ RESERVED = frozenset(
         "provenance",
         "record",
         "verdict",
+        "reasons",
+        "like_rejected",
         "reject_reason",
         "approved",
         "seal",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from seedbed import registry, row_files
 from seedbed.column_derivation import derive, headers_of
 from seedbed.columns import Column
 from seedbed.errors import SourceError, UserError
-from seedbed.row_files import BadRow, RowFile
+from seedbed.row_files import BadRow, Row, RowFile
 from seedbed.technique import Technique
 
 MAX_ROWS = 20_000
@@ -53,25 +54,22 @@ def first_recipe(path: Path, technique_name: str, *, label: str = "") -> FirstRe
     technique = registry.technique(technique_name)
     if path.suffix.lower() in (".txt", ".md"):
         return FirstRecipe({"technique": technique_name}, (), {}, 0)
-    rows = []
-    for row in _rows(path):
-        rows.append(row)
-        if len(rows) == MAX_ROWS:
-            break
+    rows, notes = _rows(path)
     if not rows:
         raise SourceError(f"{path.name} holds no rows.", hint="Put a header and seeds in it.")
     headers_of(rows, label)
     if technique.of_records is None or _is_plain(technique, rows[0]):
         counts = _counts(rows, label or technique.label_field)
         labels = {"labels": sorted(counts)} if counts else {}
-        return FirstRecipe({"technique": technique_name, **labels}, (), counts, len(rows))
+        return FirstRecipe({"technique": technique_name, **labels}, (), counts, len(rows), notes)
     found = derive(rows, label=label)
     header = next((c.header or c.name for c in found.columns if c.type == "label"), "")
     recipe: dict[str, Any] = {"technique": technique_name}
     if found.labels:
         recipe["labels"] = list(found.labels)
     recipe["columns"] = [c.model_dump(mode="json", exclude_defaults=True) for c in found.columns]
-    return FirstRecipe(recipe, found.columns, _counts(rows, header), len(rows), found.notes)
+    counts = _counts(rows, header)
+    return FirstRecipe(recipe, found.columns, counts, len(rows), (*notes, *found.notes))
 
 
 def _is_plain(technique: Technique, row: Mapping[str, Any]) -> bool:
@@ -85,7 +83,8 @@ def _counts(rows: list[dict[str, Any]], header: str) -> dict[str, int]:
     return dict(counts.most_common()) if len(counts) <= MAX_LABELS else {}
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the first rows of a file, and what was assumed in reading them."""
     if path.suffix.lower() not in row_files.SUFFIXES:
         raise UserError(
             f"Files of type {path.suffix or '(none)'} are not read: "
@@ -93,14 +92,20 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             hint="Save the seeds as CSV (UTF-8).",
         )
     try:
-        for row in RowFile(path):
-            if isinstance(row, BadRow):
-                raise SourceError(f"{path.name}, line {row.line}: {row.problem}")
-            if nested := [key for key, v in row.values.items() if isinstance(v, list | dict)]:
-                raise SourceError(
-                    f"{path.name}, line {row.line}: {nested[0]!r} is nested.",
-                    hint="A record's fields are texts, numbers, dates and yes or no.",
-                )
-            yield dict(row.values)
+        file = RowFile(path)
+        rows = [_row(path, row) for row in islice(file, MAX_ROWS)]
     except OSError as exc:
         raise SourceError(f"{path} cannot be read: {exc.strerror}.") from exc
+    note = file.lines.encoding.note
+    return rows, (f"{path.name}: {note}",) if note else ()
+
+
+def _row(path: Path, row: Row | BadRow) -> dict[str, Any]:
+    if isinstance(row, BadRow):
+        raise SourceError(f"{path.name}, line {row.line}: {row.problem}")
+    if nested := [key for key, value in row.values.items() if isinstance(value, list | dict)]:
+        raise SourceError(
+            f"{path.name}, line {row.line}: {nested[0]!r} is nested.",
+            hint="A record's fields are texts, numbers, dates and yes or no.",
+        )
+    return dict(row.values)

@@ -245,14 +245,24 @@ def test_a_file_of_plain_seeds_gives_its_labels_alone(tmp_path):
     assert first_recipe(lines, "expand").recipe == {"technique": "expand"}
 
 
+def test_how_a_file_of_seeds_was_read_is_said(tmp_path):
+    file = tmp_path / "seeds.csv"
+    file.write_bytes("sep=;\nseed;label\nZurück?;Rückgabe\nGeld?;Konto\n".encode("cp1252"))
+    found = first_recipe(file, "expand")
+    assert found.recipe == {"technique": "expand", "labels": ["Konto", "Rückgabe"]}
+    assert found.notes == (
+        "seeds.csv: read as Windows-1252; save it as UTF-8 if letters look wrong",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"a,b\n1,2,3\n", "line 2: the row has more cells"),
+        ("a.csv", b"a,b\n1,2,3\n", "line 2: The row has 3 cells, the header 2"),
         ("a.csv", b"a,b\n", "holds no rows"),
-        ("a.csv", b"a,b\n\xff,1\n", "not UTF-8"),
+        ("a.csv", "a,b\nä,ö\nä,1".encode() + b"\xff\n", "line 3: Byte 14 .0xff. is not UTF-8"),
         ("a.jsonl", b'{"a": [1]}\n', "line 1: 'a' is nested"),
-        ("a.jsonl", b"{\n", "line 1 is not valid JSON"),
+        ("a.jsonl", b"{\n", "line 1: The line is not valid JSON"),
         ("a.xlsx", b"x", "type .xlsx are not read"),
         ("missing.csv", None, "cannot be read"),
     ],
