@@ -32,7 +32,9 @@ MASK = {"field": "passage", "start": 4, "end": 20, "replacement": "<EMAIL>"}
 
 def stored(**evidence) -> StoredCandidate:
     fields = {"question": "How much is the fee?", "answer": "25 EUR", "quote": QUOTE}
-    completion = Completion("c1", SOURCE.id, "prompt", 0, "text", "stop", 7)
+    completion = Completion(
+        "c1", SOURCE.id, "prompt", 0, "text", "stop", 7, shown_sources=("another source",)
+    )
     span = {"grounding": {"start": START, "end": START + len(QUOTE)}}
     return StoredCandidate(
         Candidate("c1", SOURCE, fields), "r1", "loans", "survivor", "", "", 0.9, completion,
@@ -55,6 +57,7 @@ def test_a_published_candidate_tells_all_that_is_known():
         "temperature": 0.5, "max_tokens": RECIPE.spec.max_tokens, "top_p": 0.95, "top_k": 0,
         "min_p": 0.05, "repeat_penalty": 1.0, "thinking": 64,
     }  # fmt: skip
+    assert found["shown_sources"] == ["another source"]
     about_people = {"verdict", "reviewer", "decided_at", "review_task", "annotation", "gate"}
     elsewhere = about_people | {"line", "candidate", "made_of"}
     assert found.keys() == rows.KEYS.keys() - elsewhere
