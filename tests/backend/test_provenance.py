@@ -33,7 +33,7 @@ MASK = {"field": "passage", "start": 4, "end": 20, "replacement": "<EMAIL>"}
 def stored(**evidence) -> StoredCandidate:
     fields = {"question": "How much is the fee?", "answer": "25 EUR", "quote": QUOTE}
     completion = Completion(
-        "c1", SOURCE.id, "prompt", 0, "text", "stop", 7, shown_sources=("another source",)
+        "c1", SOURCE.id, "prompt", 0, "text", "stop", 7, shown_sources=("s2", "s3")
     )
     span = {"grounding": {"start": START, "end": START + len(QUOTE)}}
     return StoredCandidate(
@@ -57,7 +57,7 @@ def test_a_published_candidate_tells_all_that_is_known():
         "temperature": 0.5, "max_tokens": RECIPE.spec.max_tokens, "top_p": 0.95, "top_k": 0,
         "min_p": 0.05, "repeat_penalty": 1.0, "thinking": 64,
     }  # fmt: skip
-    assert found["shown_sources"] == ["another source"]
+    assert rows.shown_sources(found) == ("s2", "s3")
     about_people = {"verdict", "reviewer", "decided_at", "review_task", "annotation", "gate"}
     elsewhere = about_people | {"line", "candidate", "made_of"}
     assert found.keys() == rows.KEYS.keys() - elsewhere
