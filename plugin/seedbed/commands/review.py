@@ -26,7 +26,9 @@ def sync(project: str) -> None:
         f"{result['n_withdrawn']} were taken back."
     )
     if n := result["n_published_again"]:
-        click.echo(f"{n} of the sample had been deleted in Label Studio and are before people again.")
+        click.echo(
+            f"{n} of the sample had been deleted in Label Studio and are before people again."
+        )
 
 
 @click.command(short_help="see, or change, which share people judge")
