@@ -25,23 +25,20 @@ RANGE_MARGIN = 0.10
 seeds hardly hold the extremes: of n draws from one distribution the next one is a new maximum with
 chance 1/(n + 1). A range that starts at 0 or above never reaches below 0."""
 
-RESERVED = frozenset(
-    {"source", "cid", "technique", "candidate", "score", "draw", "stratum", "batch", "run"}
-    | {
-        "scores_line",
-        "diff_html",
-        "guide",
-        "provenance",
-        "record",
-        "verdict",
-        "reasons",
-        "like_rejected",
-        "reject_reason",
-        "approved",
-        "seal",
-        "shown",
+TASK_KEYS = frozenset(
+    {
+        "source",  # Label Studio shows the raw JSON of the whole task for `$source`
+        *("cid", "technique", "candidate", "score", "draw", "stratum", "batch", "run"),
+        *("scores_line", "diff_html", "guide", "provenance", "record", "shown", "seal"),
+        *("verdict", "reasons", "approved", "like_rejected"),
     }
-    | {"quality", "note", "seed", "prov", "peers", "labels", "columns", "glossary", "style_guide"}
+)
+"""Keys that a review task's data have beside the source's fields."""
+
+RESERVED = (
+    TASK_KEYS
+    | {"reject_reason", "quality", "note", "seed", "prov"}
+    | {"peers", "labels", "columns", "glossary", "style_guide"}
     | {"similarity", "seed_fit", "label_neighbours", "preference", "grounding", "record_values"}
 )
 """Names that Label Studio tasks, screens and prompts use themselves."""

@@ -33,7 +33,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from seedbed.columns import Column, ValueProblem
+from seedbed.columns import TASK_KEYS, Column, ValueProblem
 from seedbed.errors import LabelConfigError, NotFoundError
 from seedbed.records import Candidate, Verdict, VerdictStatus, content_id
 from seedbed.technique import OutputField, Technique
@@ -50,30 +50,6 @@ ACCEPT = "accept"
 REJECT = "reject"
 
 _HUMAN_CONTROLS = (VERDICT, REJECT_REASON, QUALITY, NOTE)
-_RESERVED = frozenset(
-    {
-        "source",  # Label Studio shows the raw JSON of the whole task for `$source`
-        "cid",
-        "technique",
-        "candidate",
-        "score",
-        "draw",
-        "stratum",
-        "batch",
-        "run",
-        "scores_line",
-        "diff_html",
-        "guide",
-        "provenance",
-        "record",
-        "verdict",
-        "reasons",
-        "like_rejected",
-        "approved",
-        "seal",
-        "shown",
-    }
-)
 _REASON_HOTKEYS = "123456789"
 _LABEL_HOTKEYS = "zxcvbnm"  # letters, so that the digits stay with the reasons
 _REGION_TYPES = {
@@ -254,10 +230,10 @@ def _find(root: Element, name: str, technique: Technique) -> Element:
 
 def _check_fields(technique: Technique) -> None:
     for field in technique.source_fields:
-        if field.name in _RESERVED:
+        if field.name in TASK_KEYS:
             raise LabelConfigError(
                 f"The technique {technique.name!r} cannot have a source field {field.name!r}.",
-                hint=f"Not to be used: {', '.join(sorted(_RESERVED))}.",
+                hint=f"Not to be used: {', '.join(sorted(TASK_KEYS))}.",
             )
 
 
