@@ -8,6 +8,7 @@ from defusedxml import ElementTree
 from label_studio_sdk.label_interface import LabelInterface
 
 from seedbed import labeling, registry
+from seedbed.columns import TASK_KEYS
 from seedbed.errors import LabelConfigError, NotFoundError
 from seedbed.records import Candidate, SourceTask, content_id
 from seedbed.tabs import review_tabs
@@ -314,6 +315,14 @@ def test_the_prediction_may_be_given_or_come_with_the_task():
     task["predictions"] = [{"id": 5, **predicted}]
     annotation["prediction"] = {}  # as in a webhook
     assert labeling.verdict(task, annotation, technique).status == "ACCEPTED"
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_a_task_has_no_key_of_its_own_that_a_source_field_could_have(name):
+    technique, candidate = make(name)
+    data = labeling.review_data(technique, candidate, draw=0.1, score=0.8)
+    declared = {*(f.name for f in technique.source_fields), *technique.score_columns}
+    assert data.keys() - declared <= TASK_KEYS
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
