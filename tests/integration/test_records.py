@@ -1,5 +1,7 @@
 """Records with shares for their labels through the whole pipeline: store, Redis, MiniLM, echo engine."""
 
+from collections import Counter
+
 import pytest
 
 from records import bank_recipe, bank_sources
@@ -84,10 +86,11 @@ def test_attempts_went_to_the_labels_that_lack_survivors(services, grown):
     for stored in services.store.candidates(run_id=run.id):
         label = stored.candidate.source.group
         asked[label] = asked.get(label, 0) + 1
-    seeds = {s.group for s in bank_sources(plan)}
-    assert seeds == set(asked)
-    # 6 of 96 seeds are fraud, and 34 groceries: by the seeds' shares fraud would be asked 6 times less.
-    assert asked["fraud"] > 1.5 * asked["groceries"]
+    seeds = Counter(s.group for s in bank_sources(plan))
+    assert seeds.keys() == asked.keys()
+    # 6 of 96 seeds are fraud, 34 groceries. How often a label is asked follows its yield as well, so
+    # that the totals may be alike; by the seeds' shares each seed would be asked as often.
+    assert asked["fraud"] / seeds["fraud"] > 3 * asked["groceries"] / seeds["groceries"]
     assert asked["salary"] > asked["rent"]
 
 
