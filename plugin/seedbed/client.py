@@ -338,8 +338,13 @@ def _handed_out(
 
 
 def _as_it_is(review: Review, left_out: Counter[str]) -> Example | None:
-    """Return a candidate that nobody has judged; count it where it is withdrawn or unreadable."""
-    example = None if review.is_withdrawn else review.unjudged()
+    """Return a candidate that nobody has judged; count it where it is withdrawn or unreadable.
+
+    Where the task's data name a verdict, Label Studio has miscounted its annotations: it may be a
+    rejected one, and is not handed out.
+    """
+    is_judged = bool(review.data.get("verdict"))
+    example = None if review.is_withdrawn or is_judged else review.unjudged()
     if example is None:
         left_out["withdrawn" if review.is_withdrawn else "others"] += 1
     return example

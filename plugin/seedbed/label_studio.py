@@ -51,6 +51,9 @@ TOKEN_MARGIN = timedelta(seconds=60)
 """How long before its end an access token (300 s) is renewed: a call that waits in a busy server, or
 whose body takes its time, would arrive with one that has expired meanwhile."""
 
+MAX_RECOUNTS = 5
+"""How often a task's counts are mended because its annotations went on changing."""
+
 _CID_CHUNK = 100  # ids per look-up; they travel in the URL
 _COUNTERS = ("total_annotations", "cancelled_annotations", "total_predictions")
 _TASK_COLUMNS = ("id", "data", "meta", "updated_at", *_COUNTERS)
@@ -492,6 +495,24 @@ class LabelStudioServer:
         """
         with self._calling(f"changing task {task}"):
             self._sdk.tasks.update(str(task), data=dict(data))
+        self._recount(task)
+
+    def _recount(self, task: int) -> None:
+        """Mend what Label Studio counts of a task's annotations, after a change of the task.
+
+        It writes a task back as a whole, as it was read: an annotation that was made or deleted in
+        these milliseconds is not counted, and the task would stand in the wrong tab.
+        """
+        for _ in range(MAX_RECOUNTS):
+            found = self.task(task)
+            n_skipped = sum(bool(each.get("was_cancelled")) for each in found["annotations"])
+            n = len(found["annotations"]) - n_skipped
+            counts = {"total_annotations": n, "cancelled_annotations": n_skipped}
+            if counts.items() <= found.items():
+                return
+            if n and found.get("overlap") == 1:
+                counts["is_labeled"] = True
+            self._request("PATCH", f"api/tasks/{task}", body=counts)
 
     def tasks_above(self, project: int, column: str, limit: float) -> list[int]:
         """Return the ids of the tasks whose column, such as "data.score", is above a number."""
@@ -554,13 +575,19 @@ class LabelStudioServer:
 
     # the boundary
 
-    def _request(self, method: str, path: str, params: Mapping[str, Any] | None = None) -> Any:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Call what the SDK has no method for, through its transport and with its token."""
         from label_studio_sdk.core.api_error import ApiError
 
         with self._calling(f"{method} {path}"):
             transport = self._sdk._client_wrapper.httpx_client
-            response = transport.request(path, method=method, params=params)
+            response = transport.request(path, method=method, params=params, json=body)
             if response.is_error:
                 raise ApiError(status_code=response.status_code, body=_json_or_text(response))
             return response.json()

@@ -317,6 +317,14 @@ def test_tabs_are_exactly_ours_and_the_sample_can_be_enlarged(server, new_projec
     human.annotate(server.task(ids[4]))
     assert ids[4] not in count(0)
     assert count(6) == [ids[4]]
+    # Label Studio loses count of annotations that are made while a task is written
+    server._request("PATCH", f"api/tasks/{ids[0]}", body={"total_annotations": 0})
+    server._request("PATCH", f"api/tasks/{ids[2]}", body={"cancelled_annotations": 0})
+    assert count(0)[:2] == [ids[0], ids[2]]
+    server.change_data(ids[0], verdict="FIXED")
+    server.change_data(ids[2], verdict="")
+    assert not {ids[0], ids[2]} & set(count(0))
+    assert count(5) == [ids[2]]
     # what a later screening took back leaves the sample, and nothing else of it changes
     before = server.task(ids[3])
     server.change_data(ids[3], draw=WITHDRAWN_DRAW)
