@@ -2,15 +2,13 @@
 
 import json
 
-import httpx
 import pytest
 from click.testing import CliRunner
-from flask import Flask
 
 from filters.support import HashingEncoder
 from insights.grown import DELIVERIES, DISPUTES, LOGINS
+from over_wsgi import client_of
 from seedbed import ingest, registry
-from seedbed.backend_client import BackendClient
 from seedbed.commands import seeds as command
 from seedbed.errors import SeedbedError, UserError
 from seedbed.recipe import parse
@@ -67,18 +65,7 @@ def services(tmp_path):
 
 @pytest.fixture
 def backend(services):
-    app = Flask("test")
-    app.extensions["seedbed"] = services
-    for blueprint in (reports.blueprint, routes.blueprint):
-        app.register_blueprint(blueprint, url_prefix="/api")
-    app.register_error_handler(
-        SeedbedError, lambda exc: ({"error": exc.message, "hint": exc.hint}, exc.http_status)
-    )
-    client = BackendClient("http://seedbed", "", "")
-    client.close()
-    client._http = httpx.Client(
-        base_url="http://seedbed/api/", transport=httpx.WSGITransport(app=app)
-    )
+    client = client_of(services, reports.blueprint, routes.blueprint)
     yield client
     client.close()
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 
-import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from flask import Flask
 
 from backend import grown
-from seedbed.backend_client import BackendClient
+from over_wsgi import client_of
 from seedbed.commands import suggest as suggest_command
 from seedbed.errors import SeedbedError, UserError
 from seedbed.records import Verdict
@@ -146,18 +144,7 @@ def command(project, monkeypatch):
 
     monkeypatch.setattr(services.queues, "enqueue", enqueue)
     monkeypatch.setattr(services.queues, "count_workers", lambda queue: 1, raising=False)
-    app = Flask("test")
-    app.extensions["seedbed"] = services
-    for blueprint in (reports.blueprint, routes.blueprint):
-        app.register_blueprint(blueprint, url_prefix="/api")
-    app.register_error_handler(
-        SeedbedError, lambda exc: ({"error": exc.message, "hint": exc.hint}, exc.http_status)
-    )
-    client = BackendClient("http://seedbed", "", "")
-    client.close()
-    client._http = httpx.Client(
-        transport=httpx.WSGITransport(app=app), base_url="http://seedbed/api/"
-    )
+    client = client_of(services, reports.blueprint, routes.blueprint)
     monkeypatch.setattr(suggest_command, "connect", lambda: client)
     return lambda *arguments: CliRunner().invoke(suggest_command.suggest, ["p1", *arguments])
 
